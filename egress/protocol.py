@@ -1,0 +1,335 @@
+"""What is said to an attendant and what it reports: the job file, commands and reports.
+
+All are JSON objects, one a line, over the attendant's Unix socket. The job file is the ``Job`` alone. Everything here
+is a stable interface: fields are added, never renamed.
+
+Times are RFC 3339 strings in UTC; durations are seconds.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator, model_validator
+
+from egress.rtc.ice import IceSettings
+
+CID = re.compile(r"[A-Za-z0-9_-]{1,64}:[A-Za-z0-9_.@!-]{1,128}")
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Quality(StrEnum):
+    """The size of a composed picture, or no picture at all."""
+
+    AUDIO_ONLY = "audio-only"
+    P360 = "360p"
+    P480 = "480p"
+    P720 = "720p"
+    P1080 = "1080p"
+    P1440 = "1440p"
+    PORTRAIT_360X640 = "portrait-360x640"
+    PORTRAIT_480X854 = "portrait-480x854"
+    PORTRAIT_720X1280 = "portrait-720x1280"
+    PORTRAIT_1080X1920 = "portrait-1080x1920"
+    PORTRAIT_1440X2560 = "portrait-1440x2560"
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels; (0, 0) when there is no picture."""
+        return _SIZES[self]
+
+
+_SIZES = {
+    Quality.AUDIO_ONLY: (0, 0),
+    Quality.P360: (640, 360),
+    Quality.P480: (854, 480),
+    Quality.P720: (1280, 720),
+    Quality.P1080: (1920, 1080),
+    Quality.P1440: (2560, 1440),
+    Quality.PORTRAIT_360X640: (360, 640),
+    Quality.PORTRAIT_480X854: (480, 854),
+    Quality.PORTRAIT_720X1280: (720, 1280),
+    Quality.PORTRAIT_1080X1920: (1080, 1920),
+    Quality.PORTRAIT_1440X2560: (1440, 2560),
+}
+
+
+class LayoutSettings(_Model):
+    """LayoutSettingsRequest of the call backends. ``name`` and ``options`` are checked by the layouts."""
+
+    name: str = "grid"
+    options: dict[str, Any] = Field(default_factory=dict)
+    detect_orientation: bool = False
+    external_css_url: str | None = None
+    external_app_url: str | None = None
+
+
+class VideoEncoding(_Model):
+    """H.264 by x264 with capped constant quality."""
+
+    fps: int = Field(default=30, ge=5, le=60)
+    crf: int = Field(default=23, ge=10, le=40)
+    max_bitrate: int | None = Field(default=None, ge=50_000, le=60_000_000)
+    """Bits per second; None takes the cap that belongs to the resolution."""
+    preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"] = "veryfast"
+    threads: int = Field(default=1, ge=1, le=16)
+    keyframe_interval: float = Field(default=2.0, ge=0.5, le=10)
+
+
+class AudioEncoding(_Model):
+    bitrate: int = Field(default=128_000, ge=32_000, le=320_000)
+    """Bits per second of the stereo mix."""
+    audio_only_format: Literal["mp3", "m4a"] = "mp3"
+
+
+class CompositeRecording(_Model):
+    """One composite recording to make: layout and quality of its program, and how its files are cut."""
+
+    kind: Literal["composite_recording"] = "composite_recording"
+    egress_id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    quality: Quality = Quality.P720
+    layout: LayoutSettings = LayoutSettings()
+    video: VideoEncoding = VideoEncoding()
+    audio: AudioEncoding = AudioEncoding()
+    roll_over: float = Field(default=7200.0, ge=1.0)
+    """Seconds after which a file is closed and the next one begun."""
+    first_part: int = Field(default=1, ge=1)
+
+
+EgressSpec = CompositeRecording
+
+
+class Job(_Model):
+    """One call to attend."""
+
+    call_cid: str
+    session_id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    epoch: int = Field(default=1, ge=1)
+    connector: dict[str, Any]
+    """The address of the room: ``type`` names the connector, the rest is that connector's."""
+    ice: IceSettings = IceSettings()
+    spool: Path
+    """Folder in which files are written, one folder an egress; made when missing."""
+    delay: float = Field(default=1.0, ge=0.2, le=10.0)
+    """Seconds that composition runs behind live."""
+    orphan_timeout: float = Field(default=60.0, ge=1.0)
+    """Seconds without a word from an agent after which files are finished and the attendant exits."""
+    duration: float | None = Field(default=None, gt=0)
+    """Leave by itself after so many seconds of recording (for runs by hand)."""
+    egresses: list[EgressSpec] = Field(default_factory=list)
+
+    @field_validator("call_cid")
+    @classmethod
+    def _cid(cls, value: str) -> str:
+        if not CID.fullmatch(value):
+            raise ValueError("call_cid must look like 'type:id' (letters, digits, '_' and '-')")
+        return value
+
+    @model_validator(mode="after")
+    def _type(self) -> Job:
+        if not isinstance(self.connector.get("type"), str):
+            raise ValueError("connector.type must name a connector")
+        return self
+
+
+# Commands: agent to attendant. Each carries the epoch of the lease under which it is given; lower ones are refused.
+
+
+class Attend(_Model):
+    """Take up this job (a spare attendant waits for it)."""
+
+    op: Literal["attend"] = "attend"
+    job: Job
+
+
+class Start(_Model):
+    op: Literal["start"] = "start"
+    epoch: int
+    egress: EgressSpec
+
+
+class Stop(_Model):
+    op: Literal["stop"] = "stop"
+    epoch: int
+    egress_id: str
+
+
+class Leave(_Model):
+    """Finish every file, leave the call and exit."""
+
+    op: Literal["leave"] = "leave"
+    epoch: int
+
+
+class Hello(_Model):
+    """First word of an agent on a connection: reports after ``after`` are told (again)."""
+
+    op: Literal["hello"] = "hello"
+    after: int = 0
+
+
+class Ack(_Model):
+    """Reports up to ``seq`` are kept safe elsewhere and can be forgotten."""
+
+    op: Literal["ack"] = "ack"
+    seq: int
+
+
+class Ping(_Model):
+    op: Literal["ping"] = "ping"
+
+
+Command = Annotated[Attend | Start | Stop | Leave | Hello | Ack | Ping, Field(discriminator="op")]
+COMMAND: TypeAdapter[Command] = TypeAdapter(Command)
+
+
+# Reports: attendant to agent. ``seq`` numbers them from 1; those with seq 0 tell a passing state and are not repeated.
+
+
+class _Report(_Model):
+    seq: int = 0
+    at: datetime
+
+
+class Ready(_Report):
+    """A spare has everything loaded."""
+
+    report: Literal["ready"] = "ready"
+    pid: int
+
+
+class Connected(_Report):
+    """The room is attended (again)."""
+
+    report: Literal["connected"] = "connected"
+
+
+class Disconnected(_Report):
+    report: Literal["disconnected"] = "disconnected"
+    reason: str
+
+
+class EgressStarted(_Report):
+    """The first picture (or sound) is recorded; ``at`` is its wall-clock time."""
+
+    report: Literal["egress_started"] = "egress_started"
+    egress_id: str
+
+
+class PartOpened(_Report):
+    """A file is being written. Should its writer die, what is there can be played."""
+
+    report: Literal["part_opened"] = "part_opened"
+    egress_id: str
+    part: int
+    path: Path
+    start_time: datetime
+
+
+class PartClosed(_Report):
+    """A file is complete. ``start_time`` and ``end_time`` are those of its first and last picture."""
+
+    report: Literal["part_closed"] = "part_closed"
+    egress_id: str
+    part: int
+    path: Path
+    start_time: datetime
+    end_time: datetime
+    size: int
+    duration: float
+
+
+class EgressStopped(_Report):
+    """Nothing more is recorded; ``at`` is when that was. The last file follows, then ``EgressEnded``."""
+
+    report: Literal["egress_stopped"] = "egress_stopped"
+    egress_id: str
+    reason: str
+
+
+class EgressEnded(_Report):
+    """All files of the egress are closed."""
+
+    report: Literal["egress_ended"] = "egress_ended"
+    egress_id: str
+
+
+class EgressFailed(_Report):
+    """The egress is over and not all it should be. Files closed before stay good."""
+
+    report: Literal["egress_failed"] = "egress_failed"
+    egress_id: str
+    code: str
+    error: str
+
+
+class Refused(_Report):
+    """A command was not carried out."""
+
+    report: Literal["refused"] = "refused"
+    op: str
+    code: str
+    error: str
+    egress_id: str | None = None
+
+
+class Warned(_Report):
+    """Something people should know, which stops nothing."""
+
+    report: Literal["warned"] = "warned"
+    code: str
+    message: str
+    egress_id: str | None = None
+
+
+class Progress(_Report):
+    """Once a second while something is recorded."""
+
+    report: Literal["progress"] = "progress"
+    egress_id: str
+    recorded: float
+    """Seconds."""
+    size: int
+    """Bytes in the spool."""
+    participants: int
+    pictures: int
+    pictures_dropped: int
+
+
+class Over(_Report):
+    """Last word: the attendant exits. ``code`` is empty when all went as told."""
+
+    report: Literal["over"] = "over"
+    code: str
+    reason: str
+
+
+class Pong(_Report):
+    report: Literal["pong"] = "pong"
+
+
+Report = Annotated[
+    Ready
+    | Connected
+    | Disconnected
+    | EgressStarted
+    | PartOpened
+    | PartClosed
+    | EgressStopped
+    | EgressEnded
+    | EgressFailed
+    | Refused
+    | Warned
+    | Progress
+    | Over
+    | Pong,
+    Field(discriminator="report"),
+]
+REPORT: TypeAdapter[Report] = TypeAdapter(Report)

@@ -1,0 +1,63 @@
+"""A received track: encoded frames in order, on the worker's clock, below any decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+Kind = Literal["audio", "video"]
+
+
+@dataclass(slots=True)
+class EncodedFrame:
+    """One picture, or one packet of sound, as it was encoded.
+
+    ``rtp_time`` counts clock units of the track without ever wrapping. ``arrival`` is when its last packet came, in
+    seconds of ``time.monotonic()``. When it *happened* on that clock is asked of the track's clock, as late as
+    possible, because the estimate gets better with time.
+    """
+
+    data: bytes
+    rtp_time: int
+    arrival: float
+    keyframe: bool
+    rotation: int = 0
+    """Degrees clockwise by which the picture has to be turned for display: 0, 90, 180 or 270."""
+    audio_level: int | None = None
+    """RFC 6464: 0 (loudest) to 127 (silence), in -dBov."""
+
+
+FrameListener = Callable[[EncodedFrame], None]
+
+
+class Clock(Protocol):
+    """Turns RTP time stamps into seconds of ``time.monotonic()``."""
+
+    def time_of(self, rtp_time: int) -> float: ...
+
+
+class MediaTrack(Protocol):
+    """What a connector hands out for each track it receives."""
+
+    @property
+    def kind(self) -> Kind: ...
+
+    @property
+    def codec(self) -> str:
+        """``opus``, ``vp8`` or ``h264``; known when the first frame is."""
+        ...
+
+    @property
+    def clock_rate(self) -> int: ...
+
+    @property
+    def clock(self) -> Clock: ...
+
+    def listen(self, listener: FrameListener) -> Callable[[], None]:
+        """Call ``listener`` on the event loop with each frame from now on; returns what ends that."""
+        ...
+
+    def request_keyframe(self) -> None:
+        """Ask the sender for a key frame; repeated wishes are capped."""
+        ...
