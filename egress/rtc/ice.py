@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from ipaddress import ip_address, ip_network
+from typing import cast
 
 from aioice import Candidate
 from aioice import Connection as AioiceConnection
@@ -40,18 +42,28 @@ class IceSettings(BaseModel):
 LOOPBACK = IceSettings(networks=["127.0.0.0/8"])
 
 
-class _Connection(AioiceConnection):  # type: ignore[misc]
-    """An aioice connection that gathers only the addresses it is told to (aioice itself leaves loopback out)."""
+class IceConnection(AioiceConnection):
+    """An aioice connection that gathers only the addresses it is told to (aioice itself leaves loopback out), and
+    that can hand media datagrams on without its queue."""
 
-    networks: list[str]
+    networks: list[str] = []  # noqa: RUF012 (never changed in place)
+    on_media: Callable[[bytes], None] | None = None
 
-    async def get_component_candidates(
-        self, component: int, addresses: list[str], timeout: int = 5
-    ) -> list[Candidate]:
+    def data_received(self, data: bytes, component: int) -> None:
+        # RFC 7983: 128 to 191 is RTP and RTCP, everything else (DTLS) goes the ordinary way.
+        if self.on_media is not None and len(data) > 1 and 127 < data[0] < 192:
+            self.on_media(data)
+        else:
+            super().data_received(data, component)
+
+    async def get_component_candidates(self, component: int, addresses: list[str], timeout: int = 5) -> list[Candidate]:
         if self.networks:
             wanted = [ip_network(network) for network in self.networks]
-            local = [*addresses, *(str(net[1]) for net in wanted if net.is_loopback and net.num_addresses > 1)]
-            addresses = [a for a in local if any(ip_address(a) in net for net in wanted)]
+            local = [
+                *addresses,
+                *(str(net[1]) for net in wanted if net.is_loopback and net.num_addresses > 1),
+            ]
+            addresses = [a for a in dict.fromkeys(local) if any(ip_address(a) in net for net in wanted)]
         found: list[Candidate] = await super().get_component_candidates(component, addresses, timeout)
         return found
 
@@ -69,6 +81,13 @@ def gatherer(settings: IceSettings) -> RTCIceGatherer:
         ]
     )
     # The gatherer builds its connection itself; only the way addresses are chosen differs.
-    made._connection.__class__ = _Connection
-    made._connection.networks = settings.networks
+    connection_of(made).networks = settings.networks
     return made
+
+
+def connection_of(gatherer: RTCIceGatherer) -> IceConnection:
+    """The gatherer's connection, made ours: it builds its connection itself and offers no way to bring another."""
+    connection = gatherer._connection
+    if not isinstance(connection, IceConnection):
+        connection.__class__ = IceConnection
+    return cast(IceConnection, connection)

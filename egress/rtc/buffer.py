@@ -1,0 +1,284 @@
+"""Puts packets in order and frames together, by time and not by packet count; decides what to ask for again.
+
+A frame leaves the moment its last packet (marker bit) is there and all before it has left or been given up, so a screen
+share of one picture in two seconds, or the last word before silence, waits for nothing. A missing packet is asked for
+again by timer, for sound as for pictures, until its deadline. All state is plain data and time is an argument.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from egress.rtc.packet import RtpPacket, unwrap
+from egress.rtc.payload import Fragment
+from egress.rtc.track import EncodedFrame, Kind
+
+MAX_JUMP = 3000
+"""Sequence numbers by which a stream may jump before it counts as a new one."""
+
+
+@dataclass(frozen=True, slots=True)
+class BufferSettings:
+    """Times in seconds. ``hold`` is how long a missing packet is waited for: less than composition runs behind."""
+
+    hold: float
+    capacity: int
+    first_nack: float = 0.012
+    retry_min: float = 0.03
+    retry_max: float = 0.2
+    retry_start: float = 0.08
+    max_retries: int = 10
+
+
+AUDIO = BufferSettings(hold=0.35, capacity=256, first_nack=0.025)
+VIDEO = BufferSettings(hold=0.6, capacity=4096)
+
+
+@dataclass(slots=True)
+class _Missing:
+    since: float
+    next_ask: float
+    asked: int = 0
+    last_ask: float = 0.0
+
+
+@dataclass(slots=True)
+class _Slot:
+    packet: RtpPacket
+    fragment: Fragment
+    rtp_time: int
+
+
+@dataclass(slots=True)
+class BufferCounts:
+    """What happened to a stream's packets since it began."""
+
+    received: int = 0
+    repaired: int = 0
+    lost: int = 0
+    late: int = 0
+    duplicates: int = 0
+    frames: int = 0
+    frames_dropped: int = 0
+
+
+class FrameBuffer:
+    """Reorders one stream (one SSRC) and assembles its frames."""
+
+    def __init__(self, kind: Kind, settings: BufferSettings | None = None) -> None:
+        self.kind = kind
+        self.settings = settings or (AUDIO if kind == "audio" else VIDEO)
+        self.counts = BufferCounts()
+        self.needs_keyframe = kind == "video"
+        self._slots: dict[int, _Slot] = {}
+        self._missing: dict[int, _Missing] = {}
+        self._next: int | None = None
+        self._highest = 0
+        self._last_time: int | None = None
+        self._retry = self.settings.retry_start
+        self._rotation = 0
+
+    @property
+    def highest_seq(self) -> int:
+        """Extended highest sequence number, as reports want it."""
+        return self._highest
+
+    def add(self, packet: RtpPacket, fragment: Fragment, *, repair: bool = False) -> bool:
+        """Take in a packet; ``repair`` marks one rebuilt from redundancy. Returns True when the stream began anew."""
+        now = packet.arrival
+        restarted = False
+        seq = unwrap(packet.seq, self._highest if self._next is not None else None, 16)
+        if self._next is None:
+            self._begin(seq)
+        elif abs(seq - self._highest) > MAX_JUMP:
+            if repair:
+                return False
+            self._restart(packet.seq)
+            seq = packet.seq
+            restarted = True
+        assert self._next is not None
+        if not repair:
+            self.counts.received += 1
+        if seq < self._next or seq in self._slots:
+            if not repair:
+                if seq in self._slots:
+                    self.counts.duplicates += 1
+                else:
+                    self.counts.late += 1
+            return restarted
+        if seq > self._highest:
+            for gone in range(self._highest + 1, seq):
+                self._missing[gone] = _Missing(now, now + self.settings.first_nack)
+            self._highest = seq
+        missing = self._missing.pop(seq, None)
+        if missing is not None and (missing.asked or repair):
+            self.counts.repaired += 1
+            if missing.asked == 1 and not repair:
+                # Only an answer to the first question tells the round trip.
+                took = now - missing.last_ask
+                self._retry += (1.5 * took - self._retry) / 8
+        rtp_time = unwrap(packet.timestamp, self._last_time, 32)
+        self._last_time = rtp_time
+        self._slots[seq] = _Slot(packet, fragment, rtp_time)
+        if len(self._slots) > self.settings.capacity:
+            self._give_up(self._next)
+        return restarted
+
+    def _begin(self, seq: int) -> None:
+        self._next = seq
+        self._highest = seq
+
+    def _restart(self, seq: int) -> None:
+        self._slots.clear()
+        self._missing.clear()
+        self._last_time = None
+        self.needs_keyframe = self.kind == "video"
+        self._begin(seq)
+
+    def wants_again(self, now: float) -> list[int]:
+        """16-bit sequence numbers to ask for now (RFC 4585 NACK)."""
+        if not self._missing:
+            return []
+        wanted = []
+        retry = min(max(self._retry, self.settings.retry_min), self.settings.retry_max)
+        for seq, missing in self._missing.items():
+            if now >= missing.next_ask and missing.asked < self.settings.max_retries:
+                missing.asked += 1
+                missing.last_ask = now
+                missing.next_ask = now + retry
+                wanted.append(seq & 0xFFFF)
+        return wanted
+
+    def next_event(self) -> float | None:
+        """When to look again although no packet came: the next question or the next deadline."""
+        if not self._missing:
+            return None
+        first = next(iter(self._missing.values()))
+        soonest = first.since + self.settings.hold
+        for missing in self._missing.values():
+            if missing.asked < self.settings.max_retries and missing.next_ask < soonest:
+                soonest = missing.next_ask
+        return soonest
+
+    def pop(self, now: float) -> list[EncodedFrame]:
+        """Frames that are complete and in order, oldest first. Overdue packets are given up."""
+        frames: list[EncodedFrame] = []
+        while self._next is not None:
+            if self._next in self._slots:
+                taken = self._take_frame()
+                if taken is None:
+                    break
+                if isinstance(taken, EncodedFrame):
+                    frames.append(taken)
+                continue
+            missing = self._missing.get(self._next)
+            if missing is None:
+                break
+            if now - missing.since < self.settings.hold:
+                break
+            self._give_up(self._next)
+        if not self._missing:
+            return frames
+        # A frame may also be stuck behind a packet missing in its own middle.
+        overdue = next(iter(self._missing.items()))
+        if now - overdue[1].since >= self.settings.hold:
+            self._give_up(overdue[0])
+            frames.extend(self.pop(now))
+        return frames
+
+    def _take_frame(self) -> EncodedFrame | bool | None:
+        """The frame that begins at ``_next``: None if not complete, True if it was consumed without a frame."""
+        assert self._next is not None
+        first = self._slots[self._next]
+        if not first.packet.payload:  # padding alone
+            del self._slots[self._next]
+            self._next += 1
+            return True
+        if self.kind == "audio":
+            del self._slots[self._next]
+            self._next += 1
+            self.counts.frames += 1
+            return EncodedFrame(
+                data=first.fragment.data,
+                rtp_time=first.rtp_time,
+                arrival=first.packet.arrival,
+                keyframe=True,
+                audio_level=first.packet.audio_level,
+            )
+        seq = self._next
+        while True:
+            slot = self._slots.get(seq)
+            if slot is None:
+                return None
+            if slot.rtp_time != first.rtp_time:
+                last = seq - 1  # a sender without marker bits
+                break
+            if slot.packet.marker:
+                last = seq
+                break
+            seq += 1
+        slots = [self._slots.pop(s) for s in range(self._next, last + 1)]
+        self._next = last + 1
+        keyframe = any(s.fragment.keyframe for s in slots)
+        if not slots[0].fragment.starts or (self.needs_keyframe and not keyframe):
+            self.counts.frames_dropped += 1
+            self.needs_keyframe = True
+            return True
+        self.needs_keyframe = False
+        self.counts.frames += 1
+        for slot in slots:
+            if slot.packet.rotation is not None:
+                self._rotation = slot.packet.rotation
+        return EncodedFrame(
+            data=b"".join(s.fragment.data for s in slots) if len(slots) > 1 else slots[0].fragment.data,
+            rtp_time=first.rtp_time,
+            arrival=max(s.packet.arrival for s in slots) if len(slots) > 1 else slots[0].packet.arrival,
+            keyframe=keyframe,
+            rotation=self._rotation,
+        )
+
+    def _give_up(self, seq: int) -> None:
+        """Go on after a packet that will not come: at the next packet (sound) or the next frame (pictures)."""
+        gone = [s for s in self._missing if s <= seq]
+        for missing in gone:
+            del self._missing[missing]
+        self.counts.lost += len(gone)
+        if self.kind == "audio":
+            # The audio before the hole has left already; go on behind it.
+            self._next = min(self._slots, default=self._highest + 1)
+            self._forget_before(self._next)
+            return
+        self.needs_keyframe = True
+        # The damaged frame ends with a marker or where the time stamp changes; what follows may be good.
+        position = max(seq + 1, self._next or 0)
+        damaged: int | None = None
+        while position <= self._highest:
+            slot = self._slots.get(position)
+            if slot is not None:
+                if slot.fragment.starts and damaged is not None and slot.rtp_time != damaged:
+                    break
+                if slot.fragment.keyframe:
+                    break
+                damaged = slot.rtp_time
+                if slot.packet.marker:
+                    position += 1
+                    break
+            position += 1
+        self.counts.frames_dropped += 1
+        self._next = position
+        self._forget_before(position)
+
+    def _forget_before(self, seq: int) -> None:
+        for stale in [s for s in self._slots if s < seq]:
+            del self._slots[stale]
+        for stale in [s for s in self._missing if s < seq]:
+            del self._missing[stale]
+
+    def skip_all(self) -> None:
+        """Drop what waits (nobody listens); the next frame out must be a key frame."""
+        if self._next is None:
+            return
+        self._slots.clear()
+        self._missing.clear()
+        self._next = self._highest + 1
+        self.needs_keyframe = self.kind == "video"
