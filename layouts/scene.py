@@ -120,9 +120,14 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Canvas, background and tiles, painted in order (later tiles lie above earlier ones)."""
+    """Canvas, background and tiles, painted in order (later tiles lie above earlier ones).
+
+    ``layout`` is the layout that arranged them, which may be the one for screen shares: by it the next scene knows what
+    the places of this one meant.
+    """
 
     width: int
     height: int
     background: Color
     tiles: tuple[Tile, ...] = ()
+    layout: str = ""
