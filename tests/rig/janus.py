@@ -1,0 +1,339 @@
+"""A real Janus in a network namespace of its own, with rooms made for tests.
+
+Debian's ``janus`` runs inside a namespace that one pair of virtual interfaces joins to this host, because ICE leaves
+loopback addresses out. Making a namespace needs root: :func:`why_not` says what is missing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+PLAIN = 1234
+"""A room with the defaults of a video call."""
+RED = 1235
+"""Redundant sound (RFC 2198) is negotiated with publishers that offer it."""
+PVTID = 1236
+"""Subscribers must show the private id of a publisher."""
+NOTIFY = 1237
+"""Everybody is told who joins, even without publishing."""
+STRANGERS = 999_999
+"""No room has this number."""
+
+_PLUGINS = Path("/usr/lib/x86_64-linux-gnu/janus/plugins")
+_TRANSPORTS = Path("/usr/lib/x86_64-linux-gnu/janus/transports")
+_EVENTS = Path("/usr/lib/x86_64-linux-gnu/janus/events")
+_NAMESPACE = re.compile(r"wf-sfu-(\d+)-(\d+)-(\d+)")
+
+_ROOM_DEFAULTS: dict[str, Any] = {
+    "publishers": 100,
+    "bitrate": 0,
+    "fir_freq": 0,
+    "audiocodec": "opus",
+    "videocodec": "vp8,h264",
+    "audiolevel_ext": True,
+    "audiolevel_event": True,
+    "videoorient_ext": True,
+    "transport_wide_cc_ext": True,
+    "record": False,
+}
+_ROOMS: dict[int, dict[str, Any]] = {
+    PLAIN: {},
+    RED: {"opus_red": True, "audiocodec": "opus"},
+    PVTID: {"require_pvtid": True},
+    NOTIFY: {"notify_joining": True},
+}
+
+
+def why_not() -> str | None:
+    """One line on why no Janus can be started here, or None. Meant for ``pytest.mark.skipif``."""
+    if os.geteuid() != 0:
+        return "a network namespace for Janus needs root"
+    for program in ("janus", "ip"):
+        if shutil.which(program) is None:
+            return f"{program} is not installed (Debian packages janus and iproute2)"
+    return None
+
+
+class JanusServer:
+    """``async with JanusServer() as janus``: a running server, gone with its namespace at the end."""
+
+    def __init__(self) -> None:
+        self._namespace = ""
+        self._number = 0
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        """Where the server is."""
+        return f"10.233.{self._number}.2"
+
+    @property
+    def host_address(self) -> str:
+        """This host's end of the pair: what guests and attendants must offer to ICE."""
+        return f"10.233.{self._number}.1"
+
+    @property
+    def host_network(self) -> str:
+        return f"10.233.{self._number}.0/30"
+
+    @property
+    def http_url(self) -> str:
+        return f"http://{self.address}:8088/janus"
+
+    @property
+    def ws_url(self) -> str | None:
+        """None where Janus was built without WebSockets."""
+        return f"ws://{self.address}:8188" if _has_websockets() else None
+
+    @property
+    def log(self) -> Path:
+        """What Janus printed."""
+        assert self._folder is not None
+        return Path(self._folder.name) / "janus.log"
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    async def __aenter__(self) -> Self:
+        reason = why_not()
+        if reason:
+            raise RuntimeError(reason)
+        await asyncio.to_thread(self._make_network)
+        try:
+            self._folder = tempfile.TemporaryDirectory(prefix="wf-janus-")
+            _write_config(Path(self._folder.name))
+            await self.start()
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Start the server again after :meth:`kill`, and wait until it answers."""
+        self._process = self._launch()
+        deadline = time.monotonic() + 15
+        async with httpx.AsyncClient(timeout=2) as client:
+            while True:
+                with contextlib.suppress(httpx.HTTPError):
+                    if (await client.get(f"{self.http_url}/info")).status_code == 200:
+                        return
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"janus did not start:\n{self.log.read_text()[-2000:]}")
+                await asyncio.sleep(0.05)
+
+    def _launch(self) -> subprocess.Popen[bytes]:
+        assert self._folder is not None
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                ["ip", "netns", "exec", self._namespace, "janus", "-F", self._folder.name],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+            )
+
+    async def kill(self) -> None:
+        """End the server at once, as a crash would: nobody is told."""
+        process, self._process = self._process, None
+        if process is not None and process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+        if process is not None:
+            await asyncio.to_thread(process.wait)
+
+    async def restart(self, away: float = 0.0) -> None:
+        """Crash, stay away for so many seconds, start anew. Sessions and rooms made later are forgotten."""
+        await self.kill()
+        await asyncio.sleep(away)
+        await self.start()
+
+    async def stop(self) -> None:
+        """End the server and take its network away. Safe to call twice."""
+        await self.kill()
+        if self._namespace:
+            await asyncio.to_thread(_remove_network, self._number, self._namespace)
+            self._namespace = ""
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
+
+    async def ask(self, body: dict[str, Any]) -> dict[str, Any]:
+        """One request to the VideoRoom plugin; returns the plugin's data. For synchronous requests only."""
+        async with httpx.AsyncClient(timeout=5) as client:
+
+            async def post(path: str, message: dict[str, Any]) -> dict[str, Any]:
+                reply = await client.post(self.http_url + path, json={"transaction": "rig", **message})
+                result: dict[str, Any] = reply.json()
+                if result["janus"] == "error":
+                    raise RuntimeError(f"janus refused {message}: {result['error']}")
+                return result
+
+            session = f"/{(await post('', {'janus': 'create'}))['data']['id']}"
+            try:
+                attach = {"janus": "attach", "plugin": "janus.plugin.videoroom"}
+                handle = f"{session}/{(await post(session, attach))['data']['id']}"
+                answer = await post(handle, {"janus": "message", "body": body})
+            finally:
+                await post(session, {"janus": "destroy"})
+        data: dict[str, Any] = answer["plugindata"]["data"]
+        return data
+
+    async def create_room(self, **options: Any) -> int:
+        """Make a room until the server ends; ``options`` are those of VideoRoom's ``create``."""
+        data = await self.ask({"request": "create", **_ROOM_DEFAULTS, **options})
+        if "error" in data:
+            raise RuntimeError(f"janus made no room: {data['error']}")
+        return int(data["room"])
+
+    async def participants(self, room: int = PLAIN) -> list[dict[str, Any]]:
+        """VideoRoom's ``listparticipants``."""
+        data = await self.ask({"request": "listparticipants", "room": room})
+        found: list[dict[str, Any]] = data["participants"]
+        return found
+
+    async def until_participants(self, count: int, room: int = PLAIN, timeout: float = 10) -> list[dict[str, Any]]:
+        """Wait until so many participants publish in the room."""
+        deadline = time.monotonic() + timeout
+        while True:
+            publishing = [p for p in await self.participants(room) if p.get("publisher")]
+            if len(publishing) == count:
+                return publishing
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{count} publishers expected, there are {publishing}")
+            await asyncio.sleep(0.1)
+
+    def _make_network(self) -> None:
+        _sweep()
+        for number in range(1, 255):
+            # Making the interface is what claims the number: it fails when somebody else has it.
+            made = _ip("link", "add", f"wfs{number}", "type", "veth", "peer", "name", f"wfp{number}", check=False)
+            if made.returncode == 0:
+                break
+        else:
+            raise RuntimeError("no free address pair in 10.233.0.0/16")
+        self._number = number
+        self._namespace = f"wf-sfu-{number}-{os.getpid()}-{_started(os.getpid())}"
+        inside = ["netns", "exec", self._namespace, "ip"]
+        try:
+            _ip("netns", "add", self._namespace)
+            _ip("link", "set", f"wfp{number}", "netns", self._namespace, "name", "eth0")
+            _ip(*inside, "addr", "add", f"{self.address}/30", "dev", "eth0")
+            _ip(*inside, "link", "set", "lo", "up")
+            _ip(*inside, "link", "set", "eth0", "up")
+            _ip("addr", "add", f"{self.host_address}/30", "dev", f"wfs{number}")
+            _ip("link", "set", f"wfs{number}", "up")
+        except BaseException:
+            _remove_network(number, self._namespace)
+            raise
+
+
+def _has_websockets() -> bool:
+    return (_TRANSPORTS / "libjanus_websockets.so").exists()
+
+
+def _ip(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(["ip", *arguments], capture_output=True, text=True, timeout=10)
+    if check and done.returncode:
+        raise RuntimeError(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
+    return done
+
+
+def _remove_network(number: int, namespace: str) -> None:
+    _ip("netns", "del", namespace, check=False)
+    _ip("link", "del", f"wfs{number}", check=False)
+
+
+def _started(pid: int) -> int:
+    """When a process started, in clock ticks since boot: with the pid it names one run; 0 when there is none."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return 0
+    return int(stat.rpartition(")")[2].split()[19])
+
+
+def _sweep() -> None:
+    """Take away what runs of this rig left behind that are no longer alive, their Janus included."""
+    for line in _ip("netns", "list").stdout.splitlines():
+        match = _NAMESPACE.match(line)
+        if match is None:
+            continue
+        number, pid, started = map(int, match.groups())
+        if _started(pid) == started:
+            continue
+        for left in _ip("netns", "pids", match.group(), check=False).stdout.split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(left), signal.SIGKILL)
+        _remove_network(number, match.group())
+
+
+def _write_config(folder: Path) -> None:
+    disabled = ", ".join(p.name for p in sorted(_PLUGINS.glob("*.so")) if "videoroom" not in p.name)
+    kept = ("libjanus_http.so", "libjanus_websockets.so")
+    silent = ", ".join(p.name for p in sorted(_TRANSPORTS.glob("*.so")) if p.name not in kept)
+    (folder / "janus.jcfg").write_text(
+        f"""general: {{
+    configs_folder = "{folder}"
+    plugins_folder = "{_PLUGINS}"
+    transports_folder = "{_TRANSPORTS}"
+    events_folder = "{_EVENTS}"
+    debug_level = 3
+    debug_colors = false
+    session_timeout = 60
+}}
+media: {{
+    ipv6 = false
+    rtp_port_range = "20000-40000"
+}}
+nat: {{
+    ice_enforce_list = "eth0"
+    ice_lite = false
+}}
+plugins: {{ disable = "{disabled}" }}
+transports: {{ disable = "{silent}" }}
+"""
+    )
+    (folder / "janus.transport.http.jcfg").write_text(
+        'general: { json = "compact"\n base_path = "/janus"\n http = true\n port = 8088\n https = false }\n'
+        "admin: { admin_http = false }\n"
+        'cors: { allow_origin = "*" }\n'
+    )
+    if _has_websockets():
+        (folder / "janus.transport.websockets.jcfg").write_text(
+            'general: { json = "compact"\n ws = true\n ws_port = 8188\n wss = false }\nadmin: { admin_ws = false }\n'
+        )
+    rooms = "".join(
+        f'room-{number}: {{ description = "{number}"\n'
+        + "".join(f"    {key} = {_jcfg(value)}\n" for key, value in {**_ROOM_DEFAULTS, **options}.items())
+        + "}\n"
+        for number, options in _ROOMS.items()
+    )
+    (folder / "janus.plugin.videoroom.jcfg").write_text("general: { }\n" + rooms)
+
+
+def _jcfg(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f'"{value}"' if isinstance(value, str) else str(value)
