@@ -1,8 +1,8 @@
 """A receive-only WebRTC peer: answers offers on one bundled transport and hands out tracks below the decoder.
 
 It is not aiortc's RTCPeerConnection but its ICE and DTLS objects put together for one purpose. So there are no
-transceivers to renegotiate: an answer is written from the offer alone, sections may come and go with every offer, and an
-offer that comes while the transport is being built cannot leave a track without media.
+transceivers to renegotiate: an answer is written from the offer alone, sections may come and go with every offer, and
+an offer that comes while the transport is being built cannot leave a track without media.
 """
 
 from __future__ import annotations

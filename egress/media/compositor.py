@@ -1,0 +1,244 @@
+"""Draws scenes: decor is painted once per scene, pictures are scaled and pasted when they change.
+
+The canvas is kept from tick to tick; what is handed out is a copy, because an encoder may hold on to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Protocol
+
+import av
+import numpy as np
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from numpy.typing import NDArray
+
+from egress.media.video_source import Picture
+from egress.media.yuv import Overlay, Planes, blank, blend, from_rgba, overlay, paste, planes_of, rotate
+from layouts.scene import Rect, Scene, Source, Tile
+
+
+class Patch(Protocol):
+    """A small premultiplied RGBA picture to draw above the video."""
+
+    @property
+    def rect(self) -> Rect: ...
+    @property
+    def rgba(self) -> NDArray[np.uint8]: ...
+
+
+class Painting(Protocol):
+    """The decor of a scene: an opaque RGBA ground (h, w, 4), and patches above the video."""
+
+    @property
+    def under(self) -> NDArray[np.uint8]: ...
+    @property
+    def over(self) -> Sequence[Patch]: ...
+
+
+class Painter(Protocol):
+    """Draws everything of a scene but the video."""
+
+    def paint(self, scene: Scene) -> Painting: ...
+
+    def placeholder(self, tile: Tile) -> NDArray[np.uint8]:
+        """The opaque RGBA picture (h, w, 4) of a tile without video."""
+        ...
+
+
+TrackKey = tuple[str, Source]
+"""Participant session id and which of their pictures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decor:
+    """A painted scene, as planes. Made on any thread, shown on the media thread."""
+
+    scene: Scene
+    ground: Planes
+    overlays: tuple[tuple[Overlay, ...], ...]
+    """Per tile, those that touch it."""
+    free: tuple[Overlay, ...]
+    """Those that touch no tile."""
+    placeholders: tuple[Planes, ...]
+
+
+class DecorMaker:
+    """Turns scenes into decor, keeping what did not change since the last one."""
+
+    def __init__(self, painter: Painter) -> None:
+        self._painter = painter
+        self._placeholders: dict[Tile, Planes] = {}
+        self._overlays: dict[tuple[int, int, int], tuple[object, Overlay]] = {}
+        self._ground: tuple[NDArray[np.uint8], Planes] | None = None
+
+    def make(self, scene: Scene) -> Decor:
+        painting = self._painter.paint(scene)
+        if self._ground is None or not (
+            self._ground[0] is painting.under or np.array_equal(self._ground[0], painting.under)
+        ):
+            self._ground = (painting.under, from_rgba(painting.under))
+        seen: dict[tuple[int, int, int], tuple[object, Overlay]] = {}
+        made: list[Overlay] = []
+        for patch in painting.over:
+            # Painters keep unchanged patches, so their pictures are known by identity.
+            key = (patch.rect.x, patch.rect.y, id(patch.rgba))
+            known = self._overlays.get(key)
+            ready = known[1] if known else overlay(patch.rect.x, patch.rect.y, patch.rgba)
+            seen[key] = (patch.rgba, ready)
+            made.append(ready)
+        self._overlays = seen
+        placeholders: dict[Tile, Planes] = {}
+        for tile in scene.tiles:
+            placeholders[tile] = self._placeholders.get(tile) or from_rgba(self._painter.placeholder(tile))
+        self._placeholders = placeholders
+        touching = tuple(tuple(o for o in made if _touch(o, tile.rect)) for tile in scene.tiles)
+        free = tuple(o for o in made if not any(_touch(o, tile.rect) for tile in scene.tiles))
+        return Decor(scene, self._ground[1], touching, free, tuple(placeholders[t] for t in scene.tiles))
+
+
+def _touch(over: Overlay, rect: Rect) -> bool:
+    width, height = over.size
+    return over.x < rect.right and rect.x < over.x + width and over.y < rect.bottom and rect.y < over.y + height
+
+
+@dataclass(slots=True)
+class _TileState:
+    key: tuple[TrackKey | None, int]
+    """Which picture is pasted: the track, and the picture's serial number (-1: the placeholder)."""
+
+
+class Compositor:
+    """One program's canvas. Media thread only."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self.width = width
+        self.height = height
+        self.pasted = 0
+        self._canvas: Planes = blank(width, height)
+        self._decor: Decor | None = None
+        self._tiles: list[_TileState | None] = []
+        self._reformatters: dict[TrackKey, VideoReformatter] = {}
+        self._scaled: dict[tuple[TrackKey, int, int], tuple[int, Planes]] = {}
+
+    @property
+    def decor(self) -> Decor | None:
+        """What is shown now."""
+        return self._decor
+
+    def show(self, decor: Decor) -> None:
+        """From the next picture on, draw this scene."""
+        self._decor = decor
+        for plane, ground in zip(self._canvas, decor.ground, strict=True):
+            plane[:] = ground
+        for free in decor.free:
+            blend(self._canvas, free)
+        self._tiles = [None] * len(decor.scene.tiles)
+        shown = {(t.session_id, t.source) for t in decor.scene.tiles}
+        self._reformatters = {k: r for k, r in self._reformatters.items() if k in shown}
+        self._scaled = {k: s for k, s in self._scaled.items() if k[0] in shown}
+
+    def compose(self, pictures: Mapping[TrackKey, Picture]) -> av.VideoFrame:
+        """The canvas with the newest pictures, as a frame of its own."""
+        decor = self._decor
+        if decor is not None:
+            covered = False
+            for index, tile in enumerate(decor.scene.tiles):
+                track: TrackKey | None = (tile.session_id, tile.source) if tile.source else None
+                picture = pictures.get(track) if track else None
+                key = (track, picture.serial if picture else -1)
+                state = self._tiles[index]
+                if not covered and state is not None and state.key == key:
+                    continue
+                # A tile above this one has to be drawn again as well.
+                covered = covered or any(_overlaps(tile.rect, t.rect) for t in decor.scene.tiles[index + 1 :])
+                self._draw(decor, index, tile, track, picture)
+                self._tiles[index] = _TileState(key)
+        frame = av.VideoFrame(self.width, self.height, "yuv420p")
+        for to, plane in zip(planes_of(frame), self._canvas, strict=True):
+            np.copyto(to, plane)
+        frame.colorspace = Colorspace.ITU601
+        frame.color_range = ColorRange.MPEG
+        frame.time_base = Fraction(1, 1)
+        return frame
+
+    def _draw(self, decor: Decor, index: int, tile: Tile, track: TrackKey | None, picture: Picture | None) -> None:
+        rect = tile.rect
+        self.pasted += 1
+        if track is None or picture is None:
+            paste(self._canvas, decor.placeholders[index], rect.x, rect.y, 0, 0, rect.width, rect.height)
+        else:
+            width, height = picture.frame.width, picture.frame.height
+            if picture.rotation in (90, 270):
+                width, height = height, width
+            w, h = scaled_size(width, height, rect.width, rect.height, tile.scale_mode == "fill")
+            scaled = self._scale(track, picture, w, h)
+            if w < rect.width or h < rect.height:
+                self._clear(decor, rect)
+            shown_w, shown_h = min(w, rect.width), min(h, rect.height)
+            paste(
+                self._canvas,
+                scaled,
+                rect.x + _even((rect.width - shown_w) // 2),
+                rect.y + _even((rect.height - shown_h) // 2),
+                _even((w - shown_w) // 2),
+                _even((h - shown_h) // 2),
+                shown_w,
+                shown_h,
+            )
+        for over in decor.overlays[index]:
+            blend(self._canvas, over)
+
+    def _clear(self, decor: Decor, rect: Rect) -> None:
+        paste(self._canvas, decor.ground, rect.x, rect.y, rect.x, rect.y, rect.width, rect.height)
+
+    def _scale(self, track: TrackKey, picture: Picture, width: int, height: int) -> Planes:
+        known = self._scaled.get((track, width, height))
+        if known is not None and known[0] == picture.serial:
+            return known[1]
+        frame = picture.frame
+        turned = picture.rotation in (90, 270)
+        w, h = (height, width) if turned else (width, height)
+        converted = frame.format.name != "yuv420p" or frame.color_range == ColorRange.JPEG
+        if converted or (frame.width, frame.height) != (w, h) or frame.colorspace == Colorspace.ITU709:
+            reformatter = self._reformatters.get(track)
+            if reformatter is None:
+                reformatter = self._reformatters[track] = VideoReformatter()
+            frame = reformatter.reformat(
+                frame,
+                w,
+                h,
+                "yuv420p",
+                src_colorspace=Colorspace.ITU709 if frame.colorspace == Colorspace.ITU709 else Colorspace.ITU601,
+                dst_colorspace=Colorspace.ITU601,
+                src_color_range=ColorRange.JPEG if frame.color_range == ColorRange.JPEG else ColorRange.MPEG,
+                dst_color_range=ColorRange.MPEG,
+                interpolation=Interpolation.BILINEAR,
+                threads=1,
+            )
+        planes = planes_of(frame)
+        if picture.rotation:
+            planes = rotate(planes, picture.rotation)
+        self._scaled[(track, width, height)] = (picture.serial, planes)
+        return planes
+
+
+def _even(value: int) -> int:
+    return value & ~1
+
+
+def _overlaps(a: Rect, b: Rect) -> bool:
+    return a.x < b.right and b.x < a.right and a.y < b.bottom and b.y < a.bottom
+
+
+def scaled_size(width: int, height: int, room_width: int, room_height: int, fill: bool) -> tuple[int, int]:
+    """The size to which a picture is scaled for a tile: covering it when ``fill``, inside it otherwise; even."""
+    by_width = room_width / width
+    by_height = room_height / height
+    factor = max(by_width, by_height) if fill else min(by_width, by_height)
+    w, h = round(width * factor / 2) * 2, round(height * factor / 2) * 2
+    if fill:
+        return max(w, room_width), max(h, room_height)
+    return max(2, min(w, room_width)), max(2, min(h, room_height))

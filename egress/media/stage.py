@@ -1,0 +1,222 @@
+"""The clockwork of an attendant: one thread that ticks a fixed delay behind live, decodes what is due, drives programs.
+
+All programs of a call share it, so every track is decoded once. A late tick catches up; when it is too late its picture
+is left out, never its sound. When every program has an end, what is left is drained faster than real time.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from egress.media.audio_source import AudioSource
+from egress.media.compositor import TrackKey
+from egress.media.decode import SAMPLE_RATE
+from egress.media.mixer import mix
+from egress.media.program import Program
+from egress.media.video_source import Picture, VideoSource
+
+log = logging.getLogger(__name__)
+
+MAX_LATE = 0.5
+"""Seconds by which a tick may be late and still get its picture."""
+LINGER = 0.5
+"""Seconds that a track which is gone is still played out, beyond the delay."""
+
+
+@dataclass(slots=True)
+class _VideoEntry:
+    key: TrackKey
+    source: VideoSource
+    until: float | None = None
+
+
+@dataclass(slots=True)
+class _AudioEntry:
+    source: AudioSource
+    until: float | None = None
+    begun: bool = False
+
+
+@dataclass(slots=True)
+class _Running:
+    program: Program
+    start: float
+    on_begin: Callable[[float], None]
+    end: float | None = None
+    ticks_at: int | None = None
+    """The stage's tick number at the program's tick 0."""
+
+
+@dataclass(slots=True)
+class StageCounts:
+    ticks: int = 0
+    late: int = 0
+    skipped: int = 0
+    worst_late: float = 0.0
+    errors: dict[str, int] = field(default_factory=dict)
+
+
+class Stage:
+    """Runs programs. Every public method may be called from the event loop; ``delay`` and times are seconds."""
+
+    def __init__(self, fps: int, delay: float) -> None:
+        self.fps = fps
+        self.delay = delay
+        self.counts = StageCounts()
+        self._lock = threading.Condition()
+        self._video: list[_VideoEntry] = []
+        self._audio: list[_AudioEntry] = []
+        self._programs: list[_Running] = []
+        self._origin: float | None = None
+        self._tick = 0
+        self._closed = False
+        self._thread: threading.Thread | None = None
+
+    def add_video(self, key: TrackKey, source: VideoSource) -> None:
+        with self._lock:
+            self._video.append(_VideoEntry(key, source))
+
+    def add_audio(self, source: AudioSource) -> None:
+        with self._lock:
+            self._audio.append(_AudioEntry(source))
+
+    def remove(self, source: VideoSource | AudioSource) -> None:
+        """The track is gone: play out what happened until now."""
+        until = time.monotonic() + LINGER
+        with self._lock:
+            entries: list[_VideoEntry | _AudioEntry] = [*self._video, *self._audio]
+            for entry in entries:
+                if entry.source is source and entry.until is None:
+                    entry.until = until
+
+    def start(self, program: Program, start: float, on_begin: Callable[[float], None]) -> None:
+        """Run a program whose first picture is taken at ``start`` (monotonic) or as soon after as can be.
+
+        ``on_begin(when)`` is called on the media thread when the first tick is made.
+        """
+        with self._lock:
+            self._programs.append(_Running(program, start, on_begin))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="media", daemon=True)
+                self._thread.start()
+            self._lock.notify_all()
+
+    def stop(self, program: Program, end: float) -> None:
+        """End a program with what happened at ``end`` (monotonic)."""
+        with self._lock:
+            for running in self._programs:
+                if running.program is program and running.end is None:
+                    running.end = end
+            self._lock.notify_all()
+
+    def close(self) -> None:
+        """Stop the thread; programs that still run are ended where they are."""
+        with self._lock:
+            self._closed = True
+            self._lock.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+
+    # On the media thread.
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                while not self._programs and not self._closed:
+                    self._lock.wait()
+                if self._closed:
+                    for running in self._programs:
+                        running.program.end()
+                    self._programs.clear()
+                    return
+                if self._origin is None:
+                    self._origin = self._programs[0].start
+                when = self._time(self._tick)
+                earliest = min(r.start for r in self._programs)
+                if when < earliest:
+                    self._skip_to(earliest)
+                    when = self._time(self._tick)
+                draining = all(r.end is not None for r in self._programs)
+                if not draining:
+                    wait = when + self.delay - time.monotonic()
+                    if wait > 0.001:
+                        self._lock.wait(wait)
+                        continue
+                due = [r for r in self._programs if r.start <= when]
+                ending = [r for r in self._programs if r.end is not None and when >= r.end]
+                for running in ending:
+                    self._programs.remove(running)
+                video, audio = self._prune(when)
+            for running in ending:
+                if running.ticks_at is None:
+                    running.program.begin(time.time() - time.monotonic() + when)
+                running.program.end()
+            late = time.monotonic() - (when + self.delay)
+            self._make_tick(when, [r for r in due if r not in ending], video, audio, late)
+
+    def _time(self, tick: int) -> float:
+        assert self._origin is not None
+        return self._origin + tick / self.fps
+
+    def _skip_to(self, when: float) -> None:
+        """Leave out the time in which no program runs."""
+        assert self._origin is not None
+        self._tick = max(self._tick, -int(-(when - self._origin) * self.fps // 1))
+        for entry in self._audio:
+            entry.begun = False
+
+    def _prune(self, when: float) -> tuple[list[_VideoEntry], list[_AudioEntry]]:
+        self._video = [e for e in self._video if e.until is None or when < e.until]
+        self._audio = [e for e in self._audio if e.until is None or when < e.until]
+        return list(self._video), list(self._audio)
+
+    def _make_tick(
+        self, when: float, due: list[_Running], video: list[_VideoEntry], audio: list[_AudioEntry], late: float
+    ) -> None:
+        number = self._tick
+        self._tick += 1
+        if not due:
+            return
+        self.counts.ticks += 1
+        skip = late > MAX_LATE
+        if late > 1 / self.fps:
+            self.counts.late += 1
+            self.counts.worst_late = max(self.counts.worst_late, late)
+        self.counts.skipped += skip
+        pictures: dict[TrackKey, Picture] = {}
+        for entry in video:
+            # Decoding goes on for skipped pictures too: those that follow build on them.
+            picture = self._guard("video", lambda e=entry: e.source.advance(when))  # type: ignore[misc]
+            if picture is not None:
+                pictures[entry.key] = picture
+        first = round(number * SAMPLE_RATE / self.fps)
+        count = round((number + 1) * SAMPLE_RATE / self.fps) - first
+        assert self._origin is not None
+        for heard in audio:
+            if not heard.begun:
+                heard.begun = True
+                heard.source.begin(first)
+            self._guard("audio", lambda e=heard: e.source.advance(when + 2 / self.fps, self._origin))  # type: ignore[misc]
+        sound = mix((e.source for e in audio), first, count)
+        for running in due:
+            if running.ticks_at is None:
+                running.ticks_at = number
+                running.program.begin(time.time() - time.monotonic() + when)
+                running.on_begin(when)
+            if not running.program.over:
+                position = first - round(running.ticks_at * SAMPLE_RATE / self.fps)
+                running.program.tick(when, pictures, sound, position, skip=skip)
+
+    def _guard(self, what: str, advance: Callable[[], Picture | None]) -> Picture | None:
+        """One bad track must not stop the call: its error is counted and logged."""
+        try:
+            return advance()
+        except Exception:
+            self.counts.errors[what] = self.counts.errors.get(what, 0) + 1
+            if self.counts.errors[what] <= 5:
+                log.exception("a %s track could not be played", what)
+            return None

@@ -1,0 +1,116 @@
+"""A video track on its way to tiles: encoded frames wait, and are decoded when their time has come.
+
+Waiting encoded costs a hundredth of waiting decoded, and nothing is decoded that no tile shows. Frames come in on the
+event loop, pictures are taken out on the media thread; the deque between them is the only thing both touch.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import av
+
+from egress.media.decode import DecodeError, VideoDecoder
+from egress.rtc.track import EncodedFrame, MediaTrack
+
+log = logging.getLogger(__name__)
+
+MAX_WAITING = 600
+"""Encoded frames that may wait (10 s at 60 a second); past that the oldest group of pictures goes."""
+
+
+@dataclass(slots=True)
+class Picture:
+    """A decoded picture. ``serial`` changes with every new picture, ``time`` is when it was taken (monotonic)."""
+
+    frame: av.VideoFrame
+    rotation: int
+    serial: int
+    time: float
+
+
+class VideoSource:
+    """One video track. ``start`` and ``stop`` belong to the event loop, ``advance`` to the media thread."""
+
+    def __init__(self, track: MediaTrack) -> None:
+        self.track = track
+        self.decoded = 0
+        self.decode_errors = 0
+        self.overflowed = 0
+        self._waiting: deque[EncodedFrame] = deque()
+        self._decoder: VideoDecoder | None = None
+        self._codec = ""
+        self._picture: Picture | None = None
+        self._needs_keyframe = True
+        self._serial = 0
+        self._end: Callable[[], None] | None = None
+        self._dropping = False
+        self.on_damage: Callable[[], None] = track.request_keyframe
+        """Called on the media thread when a key frame is needed."""
+
+    @property
+    def listening(self) -> bool:
+        return self._end is not None
+
+    def start(self) -> None:
+        """Take frames from now on, beginning with a key frame."""
+        if self._end is None:
+            self._end = self.track.listen(self._take)
+
+    def stop(self) -> None:
+        """Take no more frames. What waits may still be shown."""
+        if self._end is not None:
+            self._end()
+            self._end = None
+
+    def _take(self, frame: EncodedFrame) -> None:
+        if len(self._waiting) >= MAX_WAITING:
+            self._dropping = True
+            self.overflowed += 1
+            self.track.request_keyframe()
+        if self._dropping:
+            if not frame.keyframe or len(self._waiting) >= MAX_WAITING:
+                return
+            self._dropping = False
+        self._waiting.append(frame)
+
+    def advance(self, until: float) -> Picture | None:
+        """The picture to show at ``until`` (monotonic seconds), None before the first."""
+        clock = self.track.clock
+        while self._waiting:
+            frame = self._waiting[0]
+            when = clock.time_of(frame.rtp_time)
+            if when > until:
+                break
+            self._waiting.popleft()
+            self._decode(frame, when)
+        return self._picture
+
+    def _decode(self, frame: EncodedFrame, when: float) -> None:
+        if self._needs_keyframe and not frame.keyframe:
+            return
+        if self._decoder is None or self._codec != self.track.codec:
+            self._codec = self.track.codec
+            self._decoder = VideoDecoder(self._codec)
+        try:
+            picture = self._decoder.decode(frame.data)
+        except DecodeError as error:
+            self.decode_errors += 1
+            self._needs_keyframe = True
+            log.info("a %s frame cannot be decoded, asking for a key frame: %s", self._codec, error)
+            self.on_damage()
+            return
+        self._needs_keyframe = False
+        if picture is not None:
+            self.decoded += 1
+            self._serial += 1
+            self._picture = Picture(picture, frame.rotation, self._serial, when)
+
+    def forget(self) -> None:
+        """Show nothing until a new key frame (the tile was gone for a while). Media thread."""
+        self._waiting.clear()
+        self._picture = None
+        self._needs_keyframe = True
