@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 import av
 from aiortc import MediaStreamTrack, RTCRtpSender
@@ -71,8 +71,8 @@ class ExactTrack(MediaStreamTrack):
     def __init__(self, clock: DeviceClock, epoch: float, punctuality: Punctuality, note: Note) -> None:
         super().__init__()
         self.clock = clock
-        self.on = asyncio.Event()
-        self.on.set()
+        self.sending = asyncio.Event()
+        self.sending.set()
         self._epoch = epoch
         self._punctuality = punctuality
         self._note = note
@@ -85,9 +85,9 @@ class ExactTrack(MediaStreamTrack):
     async def shipment(self) -> Shipment:
         """Wait until the next frame is due. Being called again tells that the one before has reached the socket."""
         self._account()
-        if not self.on.is_set():
+        if not self.sending.is_set():
             self._next = None
-            await self.on.wait()
+            await self.sending.wait()
         if self._next is None:
             elapsed = (self.true_now() - self.clock.started) * (1 + self.clock.drift_ppm * 1e-6)
             self._next = max(0, int(elapsed * self.per_second) + 1)
@@ -124,7 +124,7 @@ class ExactTrack(MediaStreamTrack):
     def _frame(self, number: int) -> tuple[bytes, int | None]:
         raise AssertionError("a track of the rig is a camera or a microphone")
 
-    async def recv(self) -> av.Packet:
+    async def recv(self) -> av.Packet[Any]:
         """For senders of aiortc's own kind, which lose the audio level and the device's clock."""
         shipment = await self.shipment()
         packet = av.Packet(shipment.data)
@@ -137,9 +137,9 @@ class Camera(ExactTrack):
     rate = 90_000
     per_second = picture.FPS
 
-    def __init__(self, loop: VideoLoop, *rest: Any) -> None:
+    def __init__(self, pictures: VideoLoop, *rest: Any) -> None:
         super().__init__(*rest)
-        self._loop = loop
+        self._pictures = pictures
         self._group = 0
         self._key_wanted = True
         self.key_requests = 0
@@ -157,7 +157,7 @@ class Camera(ExactTrack):
     def _frame(self, number: int) -> tuple[bytes, int | None]:
         if number == 0 or (self._key_wanted and number % KEY_EVERY == 0):
             self._group, self._key_wanted = number, False
-        return self._loop.groups[self._group][number - self._group], None
+        return self._pictures.groups[self._group][number - self._group], None
 
 
 class Microphone(ExactTrack):
@@ -165,14 +165,14 @@ class Microphone(ExactTrack):
     rate = 48_000
     per_second = PACKETS
 
-    def __init__(self, loop: AudioLoop, silence: AudioLoop, *rest: Any) -> None:
+    def __init__(self, voice: AudioLoop, silence: AudioLoop, *rest: Any) -> None:
         super().__init__(*rest)
-        self._loop = loop
+        self._voice = voice
         self._silence = silence
         self.muted = False
 
     def _frame(self, number: int) -> tuple[bytes, int | None]:
-        loop = self._silence if self.muted else self._loop
+        loop = self._silence if self.muted else self._voice
         return loop.packets[number], loop.levels[number]
 
 
@@ -191,7 +191,7 @@ class ExactSender(RTCRtpSender):
         packet.pts, packet.time_base = shipment.ticks, Fraction(1, self.exact_track.rate)
         payloads, _ = self.exact_encoder.pack(packet)
         self.exact_last = shipment.ticks
-        return RTCEncodedFrame(payloads, shipment.ticks & 0xFFFFFFFF, shipment.level)  # type: ignore[arg-type]
+        return RTCEncodedFrame(payloads, shipment.ticks & 0xFFFFFFFF, cast(int, shipment.level))
 
     def _send_keyframe(self) -> None:
         if isinstance(self.exact_track, Camera):
@@ -203,7 +203,7 @@ class ExactSender(RTCRtpSender):
             if isinstance(packet, RtcpSrPacket) and self.exact_last is not None:
                 wall = self.exact_track.clock.wall(self.exact_track.captured(self.exact_last))
                 packet.sender_info.ntp_timestamp = ntp(wall)
-        await super()._send_rtcp(packets)  # type: ignore[misc]
+        await super()._send_rtcp(packets)
 
 
 def exact(sender: RTCRtpSender, track: ExactTrack) -> None:

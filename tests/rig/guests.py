@@ -166,7 +166,7 @@ class Guests:
         late = [
             f"{guest}'s {kind} left {told[kind]['p99_ms']} ms late (p99)"
             for guest, told in self.summary["guests"].items()
-            for kind in ("video", "audio")
+            for kind in ("video", "audio", "screen")
             if told[kind]["p99_ms"] > limit * 1000
         ]
         return "; ".join(late) or None

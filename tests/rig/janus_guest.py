@@ -243,12 +243,12 @@ class JanusGuest:
 
     async def _switch(self, track: ExactTrack, on: bool, how: Off) -> None:
         if not on:
-            track.on.clear()
+            track.sending.clear()
         if how == "remove":
             assert self._main is not None
             await self._main.show(track, on)
         if on:
-            track.on.set()
+            track.sending.set()
 
     async def _come_back(self, session: Session) -> None:
         await session.closed.wait()

@@ -27,7 +27,7 @@ VideoCodec = Literal["vp8", "h264"]
 KEY_EVERY = 3
 PACKETS = 50
 """Packets of 20 ms in the loop of sound."""
-_EDITION = 2
+_EDITION = 3
 
 
 @dataclass(frozen=True, slots=True)

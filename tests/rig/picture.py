@@ -1,7 +1,7 @@
 """What a guest's picture looks like, so that a judge can read it back from any tile of a recording.
 
 Every identity has a chroma of its own on a mid-grey luma. All marks keep to the middle of the picture, so that they
-survive cropping, borders and name labels:
+survive cropping (even to a portrait of 9:16), borders and name labels:
 
 - a *flash*: a band that is white for the first :data:`FLASH_PICTURES` pictures of each second;
 - a *code*: :data:`CODE_BLOCKS` black or white blocks: white, black, five Gray-coded bits of the picture's number in its
@@ -27,7 +27,7 @@ CODE_BLOCKS = 8
 CAMERAS = 8
 """Identities 0 to 7 are cameras; identity + 8 is that guest's screen share."""
 
-LEFT, RIGHT = 0.30, 0.70
+LEFT, RIGHT = 0.35, 0.65
 FLASH_TOP, FLASH_BOTTOM = 0.10, 0.35
 CODE_TOP, CODE_BOTTOM = 0.40, 0.60
 SAMPLE_TOP, SAMPLE_BOTTOM = 0.65, 0.82

@@ -87,7 +87,7 @@ class Trouble:
 
 def arm(trouble: Trouble) -> Callable[[], None]:
     """Put every aioice socket of this process at its mercy; returns what ends that."""
-    protocol = aioice.ice.StunProtocol
+    protocol: Any = aioice.ice.StunProtocol
     receive, send_data, send_stun = protocol.datagram_received, protocol.send_data, protocol.send_stun
 
     def later(delay: float, call: Callable[..., None], *arguments: Any) -> None:
