@@ -1,0 +1,154 @@
+"""A worker in the test's own loop with fake attendants, and what tests ask of its ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from workers.carry_out import Outcome, carry_out
+from workers.ledger.database import Ledger
+from workers.ledger.tables import CallSession, Egress, Event, File
+from workers.settings import Settings
+from workers.worker import Worker
+
+CALL = "default:tests"
+CONNECTOR = {"type": "janus", "url": "http://127.0.0.1:8088/janus", "room": 1234}
+
+
+@pytest.fixture(autouse=True)
+def _own_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No settings of whoever runs the tests."""
+    for name in list(os.environ):
+        if name.startswith("WALLFLOWER_"):
+            monkeypatch.delenv(name)
+
+
+def make_settings(folder: Path, behaviour: str = "records", **sections: Any) -> Settings:
+    attendants = {
+        "command": [sys.executable, "-m", "tests.workers.fake_attendant", behaviour],
+        "spare_delay": 0.0,
+        "backoff": 0.1,
+        "leave_timeout": 10.0,
+        **sections.pop("attendants", {}),
+    }
+    events = {"stdout": False, **sections.pop("events", {})}
+    spool = {"reserve_hours": 0.01, "min_free": 0, **sections.pop("spool", {})}
+    return Settings(data_dir=folder, attendants=attendants, events=events, spool=spool, **sections)
+
+
+class Bench:
+    """A worker that can be ended, killed and started again on the same folders."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.ledger = Ledger(settings.ledger_url)
+        self.ledger.upgrade()
+        self.worker: Worker | None = None
+        self.task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self.worker = Worker(self.settings)
+        self.task = asyncio.create_task(self.worker.run())
+
+    async def end(self) -> None:
+        if self.worker is not None and self.task is not None:
+            self.worker.stop()
+            await self.task
+            self.worker = self.task = None
+
+    async def drop(self) -> None:
+        """End the worker the hard way: nothing is said to anybody."""
+        assert self.task is not None
+        self.task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.task
+        self.worker = self.task = None
+
+    def send(self, message_type: str, message_id: str | None = None, **payload: Any) -> Outcome:
+        payload.setdefault("call_cid", CALL)
+        if message_type == "start_recording":
+            payload.setdefault("connector", CONNECTOR)
+        return carry_out(
+            self.ledger, self.settings, message_type, payload, message_id or str(uuid.uuid4())
+        )
+
+    def record(self, **payload: Any) -> str:
+        return self.send("start_recording", **payload).egress_ids[0]
+
+    def egress(self, egress_id: str) -> Egress:
+        with self.ledger.reading() as tx:
+            return tx.get_one(Egress, egress_id)
+
+    def files(self, egress_id: str) -> list[File]:
+        with self.ledger.reading() as tx:
+            return list(tx.scalars(select(File).where(File.egress_id == egress_id).order_by(File.part)))
+
+    def events(self) -> list[dict[str, Any]]:
+        with self.ledger.reading() as tx:
+            return [event.payload for event in tx.scalars(select(Event).order_by(Event.seq))]
+
+    def sent(self) -> list[dict[str, Any]]:
+        path = self.settings.events_file
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def session(self) -> CallSession:
+        with self.ledger.reading() as tx:
+            return tx.scalars(select(CallSession)).one()
+
+    def attendant_pid(self) -> int:
+        pid = self.session().attendant_pid
+        assert pid is not None
+        return pid
+
+    async def until_state(self, egress_id: str, *states: str, timeout: float = 15.0) -> Egress:
+        await until(lambda: self.egress(egress_id).state in states, timeout, lambda: self.egress(egress_id).state)
+        return self.egress(egress_id)
+
+    async def until_recorded(self, egress_id: str, seconds: float) -> None:
+        await until(lambda: self.egress(egress_id).recorded >= seconds, 15.0)
+
+
+async def until(
+    condition: Callable[[], bool], timeout: float = 10.0, now: Callable[[], Any] | None = None
+) -> None:
+    deadline = asyncio.get_running_loop().time() + timeout
+    while not condition():
+        if asyncio.get_running_loop().time() > deadline:
+            pytest.fail(f"did not happen within {timeout:g} s; now {now() if now else 'unknown'}")
+        await asyncio.sleep(0.02)
+
+
+MakeBench = Callable[..., Awaitable[Bench]]
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[MakeBench]:
+    made: list[Bench] = []
+
+    async def make(behaviour: str = "records", **sections: Any) -> Bench:
+        one = Bench(make_settings(tmp_path / "data", behaviour, **sections))
+        made.append(one)
+        await one.start()
+        return one
+
+    yield make
+    for one in made:
+        if one.task is not None and not one.task.done():
+            await one.end()
+        with one.ledger.reading() as tx:
+            pids = [pid for pid in tx.scalars(select(CallSession.attendant_pid)) if pid]
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        one.ledger.close()

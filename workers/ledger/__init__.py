@@ -1,0 +1,1 @@
+"""The ledger: the truth about what should run, what runs, what was produced and what was told."""

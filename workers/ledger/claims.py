@@ -1,0 +1,64 @@
+"""Who attends which session: leases with an epoch that fences what a former owner still says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.orm import Session
+
+from workers.ledger.states import LIVE
+from workers.ledger.tables import CallSession, Egress
+
+
+class LeaseLost(Exception):
+    """Another worker has taken the session over."""
+
+
+def open_sessions(tx: Session, owner: str, now: datetime) -> Sequence[CallSession]:
+    """Sessions with work to do that are ours, nobody's, or whose lease has run out."""
+    live = select(Egress.session_id).where(Egress.state.in_([s.value for s in LIVE]))
+    return tx.scalars(
+        select(CallSession)
+        .where(
+            CallSession.ended_at.is_(None),
+            or_(CallSession.id.in_(live), CallSession.attendant_socket.is_not(None)),
+            or_(CallSession.owner.is_(None), CallSession.owner == owner, CallSession.lease_expires < now),
+        )
+        .order_by(CallSession.created_at)
+    ).all()
+
+
+def claim(tx: Session, session_id: str, owner: str, now: datetime, lease: float) -> int | None:
+    """Take the session, or keep it. Returns its epoch (one more than before when the owner changes), None if taken."""
+    session = tx.get(CallSession, session_id)
+    if session is None:
+        return None
+    epoch = session.epoch if session.owner == owner else session.epoch + 1
+    # The condition repeats what was just read: of two workers that try at once, one updates no row.
+    taken = tx.execute(
+        update(CallSession)
+        .where(
+            CallSession.id == session_id,
+            CallSession.epoch == session.epoch,
+            or_(CallSession.owner.is_(None), CallSession.owner == owner, CallSession.lease_expires < now),
+        )
+        .values(owner=owner, epoch=epoch, lease_expires=now + timedelta(seconds=lease))
+        .execution_options(synchronize_session="fetch")
+    )
+    return epoch if taken.rowcount == 1 else None  # type: ignore[attr-defined]
+
+
+def owned(tx: Session, session_id: str, epoch: int) -> CallSession:
+    """The session, if that epoch still owns it. Raises LeaseLost."""
+    session = tx.get(CallSession, session_id)
+    if session is None or session.epoch != epoch:
+        raise LeaseLost(f"session {session_id} is no longer ours")
+    return session
+
+
+def release(session: CallSession) -> None:
+    """Give the session back; its epoch stays, so that the next owner's is higher."""
+    session.owner = None
+    session.lease_expires = None

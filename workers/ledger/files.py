@@ -1,0 +1,128 @@
+"""Files of egresses: opened, closed or salvaged, delivered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from storage.keys import KeyFields, fill
+from workers import events
+from workers.ledger import lifecycle
+from workers.ledger.outbox import put
+from workers.ledger.tables import Egress, File
+
+
+def opened(tx: Session, egress: Egress, *, epoch: int, part: int, path: Path, start_time: datetime) -> File:
+    """A file is being written. Told again, it stays as it is."""
+    file = _file(tx, egress.id, epoch, part)
+    if file is None:
+        file = File(
+            egress_id=egress.id, epoch=epoch, part=part, state="open", spool_path=str(path), start_time=start_time
+        )
+        tx.add(file)
+        tx.flush()
+    egress.next_part = max(egress.next_part, part + 1)
+    return file
+
+
+def closed(
+    file: File,
+    egress: Egress,
+    template: str,
+    *,
+    start_time: datetime,
+    end_time: datetime,
+    size: int,
+    duration: float,
+    salvaged: bool = False,
+) -> None:
+    """A file is whole, or as whole as it will get, and gets its key."""
+    if file.state != "open":
+        return
+    file.state = "closed"
+    file.start_time, file.end_time = start_time, end_time
+    file.size, file.duration, file.salvaged = size, duration, salvaged
+    file.key = fill(
+        template,
+        KeyFields(
+            call_cid=egress.call_cid,
+            session_id=egress.session_id,
+            egress_id=egress.id,
+            epoch=file.epoch,
+            part=file.part,
+            start_time=start_time,
+            ext=Path(file.spool_path).suffix.lstrip(".") or "bin",
+        ),
+    )
+
+
+def dropped(tx: Session, file: File, error: str, now: datetime) -> None:
+    """Nothing in it can be played."""
+    file.state, file.error = "dropped", error[:1000]
+    egress = tx.get_one(Egress, file.egress_id)
+    lifecycle.settle(tx, egress, now)
+
+
+def delivered(tx: Session, file_id: int, url: str, size: int, now: datetime) -> None:
+    """The store has it: tell so, and complete its egress when this was the last one."""
+    file = tx.get_one(File, file_id)
+    if file.state != "closed":
+        return
+    file.state, file.url, file.size, file.error = "delivered", url, size, None
+    egress = tx.get_one(Egress, file.egress_id)
+    assert file.key is not None and file.end_time is not None
+    payload = events.recording_ready(
+        egress.call_cid,
+        egress.id,
+        egress.recording_type,
+        now,
+        session_id=egress.session_id,
+        filename=Path(file.key).name,
+        url=url,
+        start_time=file.start_time,
+        end_time=file.end_time,
+    )
+    put(tx, payload, now)
+    lifecycle.settle(tx, egress, now)
+
+
+def deliverable(tx: Session) -> Sequence[File]:
+    return tx.scalars(select(File).where(File.state == "closed").order_by(File.id)).all()
+
+
+def left_open(tx: Session, session_id: str) -> Sequence[File]:
+    """Files of the session that nobody closed."""
+    query = select(File).join(Egress, Egress.id == File.egress_id)
+    return tx.scalars(query.where(Egress.session_id == session_id, File.state == "open").order_by(File.id)).all()
+
+
+def of_egress(tx: Session, egress_id: str) -> Sequence[File]:
+    return tx.scalars(select(File).where(File.egress_id == egress_id).order_by(File.part, File.id)).all()
+
+
+def _file(tx: Session, egress_id: str, epoch: int, part: int) -> File | None:
+    return tx.scalars(select(File).where(File.egress_id == egress_id, File.epoch == epoch, File.part == part)).first()
+
+
+def by_part(tx: Session, egress_id: str, epoch: int, part: int) -> File | None:
+    return _file(tx, egress_id, epoch, part)
+
+
+def salvaged(tx: Session, file_id: int, size: int, duration: float, template: str) -> None:
+    """A file that its writer left open plays for ``duration`` seconds."""
+    file = tx.get_one(File, file_id)
+    egress = tx.get_one(Egress, file.egress_id)
+    closed(
+        file,
+        egress,
+        template,
+        start_time=file.start_time,
+        end_time=file.start_time + timedelta(seconds=duration),
+        size=size,
+        duration=duration,
+        salvaged=True,
+    )

@@ -1,0 +1,127 @@
+"""The tables of the ledger. Times are UTC; the same SQL runs on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, Integer, String, UniqueConstraint
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+_Row = BigInteger().with_variant(Integer, "sqlite")
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware datetime in UTC, also where the database keeps no time zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    type_annotation_map = {datetime: UtcTime, dict[str, Any]: JSON}  # noqa: RUF012 - declared so by SQLAlchemy
+
+
+class Call(Base):
+    """A call that anything was ever asked for. ``events`` counts its events; its row orders them."""
+
+    __tablename__ = "calls"
+    cid: Mapped[str] = mapped_column(String(193), primary_key=True)
+    events: Mapped[int] = mapped_column(Integer, default=0)
+    created_at: Mapped[datetime]
+
+
+class CallSession(Base):
+    """One session of a call that is attended: the unit that a worker claims with a lease."""
+
+    __tablename__ = "sessions"
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    call_cid: Mapped[str] = mapped_column(ForeignKey("calls.cid"), index=True)
+    connector: Mapped[dict[str, Any]]
+    owner: Mapped[str | None] = mapped_column(String(128))
+    epoch: Mapped[int] = mapped_column(Integer, default=0)
+    lease_expires: Mapped[datetime | None]
+    attendant_socket: Mapped[str | None] = mapped_column(String(255))
+    attendant_pid: Mapped[int | None]
+    attendant_seq: Mapped[int] = mapped_column(Integer, default=0)
+    """The last report of this attendant whose effects are written."""
+    created_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+class Egress(Base):
+    """One requested output. ``desired`` is the wish (``run`` or ``stop``), ``state`` is how far things are."""
+
+    __tablename__ = "egresses"
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    session_id: Mapped[str] = mapped_column(ForeignKey("sessions.id"), index=True)
+    call_cid: Mapped[str] = mapped_column(String(193), index=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    recording_type: Mapped[str] = mapped_column(String(16))
+    request_id: Mapped[str | None] = mapped_column(String(128))
+    state: Mapped[str] = mapped_column(String(16), index=True)
+    desired: Mapped[str] = mapped_column(String(8))
+    spec: Mapped[dict[str, Any]]
+    storage: Mapped[str] = mapped_column(String(64))
+    next_part: Mapped[int] = mapped_column(Integer, default=1)
+    files_closed: Mapped[bool] = mapped_column(default=False)
+    """Nothing more will be written; what is left is delivery."""
+    restarts: Mapped[int] = mapped_column(Integer, default=0)
+    recorded: Mapped[float] = mapped_column(default=0.0)
+    """Seconds, as last told by the attendant."""
+    participants: Mapped[int] = mapped_column(Integer, default=0)
+    error: Mapped[str | None] = mapped_column(String(1000))
+    error_code: Mapped[str | None] = mapped_column(String(64))
+    stop_reason: Mapped[str | None] = mapped_column(String(200))
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    stopped_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+
+
+class File(Base):
+    """A file of an egress. ``state``: open, closed (to be delivered), delivered, dropped."""
+
+    __tablename__ = "files"
+    __table_args__ = (UniqueConstraint("egress_id", "epoch", "part"),)
+    id: Mapped[int] = mapped_column(_Row, primary_key=True, autoincrement=True)
+    egress_id: Mapped[str] = mapped_column(ForeignKey("egresses.id"), index=True)
+    epoch: Mapped[int]
+    part: Mapped[int]
+    state: Mapped[str] = mapped_column(String(16), index=True)
+    spool_path: Mapped[str] = mapped_column(String(1000))
+    key: Mapped[str | None] = mapped_column(String(1000))
+    url: Mapped[str | None] = mapped_column(String(2000))
+    size: Mapped[int | None] = mapped_column(BigInteger)
+    start_time: Mapped[datetime]
+    end_time: Mapped[datetime | None]
+    duration: Mapped[float | None]
+    salvaged: Mapped[bool] = mapped_column(default=False)
+    error: Mapped[str | None] = mapped_column(String(1000))
+
+
+class Event(Base):
+    """The outbox: what happened, written with the state it tells, until every sink has it."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (UniqueConstraint("call_cid", "position"), Index("outbox_unsent", "sent_at", "seq"))
+    seq: Mapped[int] = mapped_column(_Row, primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(String(36), unique=True)
+    call_cid: Mapped[str] = mapped_column(String(193))
+    position: Mapped[int]
+    """Order among the events of the call, from 1."""
+    type: Mapped[str] = mapped_column(String(64))
+    payload: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]

@@ -1,0 +1,70 @@
+"""Makes deliverable what a dead attendant left: parts that it opened and never closed, also such it never told of."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+PROBE_TIMEOUT = 120.0
+MEDIA = (".mp4", ".m4a", ".mp3")
+
+
+@dataclass(frozen=True, slots=True)
+class Salvaged:
+    """What can be played of a file. ``duration`` in seconds."""
+
+    size: int
+    duration: float
+
+
+async def examine(path: Path) -> Salvaged | str:
+    """What can be played of a file, or a sentence saying why nothing can."""
+    try:
+        size = (await asyncio.to_thread(path.stat)).st_size
+    except OSError as error:
+        return f"{path.name} is gone: {error.strerror}"
+    if size == 0:
+        return f"{path.name} is empty"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "workers.probe",
+        str(path),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        async with asyncio.timeout(PROBE_TIMEOUT):
+            said, _ = await process.communicate()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        return f"{path.name} could not be read within {PROBE_TIMEOUT:g} s"
+    if process.returncode != 0:
+        return f"{path.name} cannot be read (exit code {process.returncode})"
+    found = json.loads(said)
+    if found["duration"] <= 0:
+        return f"{path.name} holds nothing that can be played"
+    return Salvaged(size, found["duration"])
+
+
+def unreported(folder: Path, known: Iterable[str]) -> list[Path]:
+    """Media files in the spool of an egress that the ledger does not know, oldest first."""
+    names = {Path(path).name for path in known}
+    if not folder.is_dir():
+        return []
+    found = [p for p in folder.iterdir() if p.is_file() and p.suffix in MEDIA and p.name not in names]
+    return sorted(found, key=lambda path: path.stat().st_mtime)
+
+
+def began(path: Path, duration: float = 0.0) -> datetime:
+    """When a file of unknown start must have begun: it was last written at its end."""
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC) - timedelta(seconds=duration)
