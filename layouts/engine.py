@@ -98,7 +98,9 @@ def _spotlight(asked: Options, canvas: Rect, call: CallView, previous: Scene | N
     capacity = asked.columns * asked.rows
     own = [entry for entry in others if entry.key == camera]
     rest = [entry for entry in others if entry.key != camera]
-    bar = own + ranking.choose(rest, [key for key in slots if key != camera], capacity - len(own))
+    if own:  # the sharer's camera has a place of its own, before all others
+        slots = tuple(key for key in slots if key != camera)
+    bar = own + ranking.choose(rest, slots, capacity - len(own))
     area, bar_area = _split(asked, canvas, inner, margin) if bar else (inner, inner)
     shape = geometry.shape_of(canvas.width, canvas.height)
     stage = _tile(asked, canvas, first, geometry.box(area, shape))

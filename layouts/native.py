@@ -102,10 +102,11 @@ class NativePainter:
             return ()
         # The pixels depend on the room for the name alone, their place on the tile: a tile that
         # moves keeps its shaped label.
-        room = _label_room(tile.rect, label)
+        gap = _label_gap(label, tile.border)
+        room = even(tile.rect.width - 2 * gap)
         drawn = self._patches.get((room, label), lambda: _label(self._text, room, label))
         return self._patches.get(
-            (tile.rect, room, label, "placed"), lambda: tuple(_placed(patch, tile.rect, label) for patch in drawn)
+            (tile.rect, gap, label), lambda: tuple(_placed(patch, tile.rect, gap, label) for patch in drawn)
         )
 
 
@@ -180,14 +181,10 @@ def _placeholder(text: TextShaper, size: tuple[int, int], look: Placeholder) -> 
     return _sealed(pixels)
 
 
-def _label_room(rect: Rect, label: Label) -> int:
-    """Pixels between the tile's sides that a label's box may take."""
-    return even(rect.width - 2 * _label_gap(label))
-
-
-def _label_gap(label: Label) -> int:
-    """From the tile's edge to the label's box."""
-    return _up(max(2, label.font_size * 0.45))
+def _label_gap(label: Label, border: Border | None) -> int:
+    """From the tile's edge to the label's box: clear of a rounded corner, and the same while somebody speaks."""
+    rounding = border.radius if border else 0
+    return _up(max(2, label.font_size * 0.45, rounding * 0.3))
 
 
 def _label(text: TextShaper, room: int, label: Label) -> tuple[Patch, ...]:
@@ -243,9 +240,8 @@ def _muted_icon(canvas: Any, left: float, middle: float, font: float) -> None:
     canvas.restore()
 
 
-def _placed(patch: Patch, rect: Rect, label: Label) -> Patch:
+def _placed(patch: Patch, rect: Rect, gap: int, label: Label) -> Patch:
     """A label's box at its place in the tile."""
-    gap = _label_gap(label)
     width, height = patch.rect.width, patch.rect.height
     free_x, free_y = rect.width - width, rect.height - height
     x = {"left": gap, "center": free_x / 2, "right": free_x - gap}[label.horizontal]

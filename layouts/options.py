@@ -192,7 +192,7 @@ OPTIONS: tuple[Option, ...] = (
         "participant.label_display_border",
         "label_display_border",
         "boolean",
-        False,
+        True,
         "Draw a line around names",
     ),
     Option(

@@ -18,7 +18,7 @@ from layouts.scene import Color
 
 # The families asked for by name make the same picture on every host that has them. Any script that they do not
 # have falls back to what the host has.
-_FAMILIES = ["Noto Sans", "Noto Sans CJK SC", "DejaVu Sans", "Noto Color Emoji"]
+_FAMILIES = ["Noto Sans", "Noto Color Emoji", "Noto Sans CJK SC"]
 _ENDLESS = 100_000.0
 _ELLIPSIS = "…"
 # Text is isolated, so that its first strong letter gives its direction: the ellipsis of an Arabic name is at its left.
