@@ -220,6 +220,8 @@ def test_a_muted_guest_has_a_sign_before_their_name(painter: NativePainter) -> N
     assert reddish.sum() > 15
     assert np.flatnonzero(reddish.any(axis=0)).max() < muted.rect.width / 2
     assert muted.rect.width > spoken.rect.width
+    inside = muted.rgba[6:-6, 6:-6, 3]
+    assert inside.min() >= spoken.rgba[6, 6, 3], "the box is whole behind it"
     assert ((spoken.rgba[..., 0] > 180) & (spoken.rgba[..., 2] < 140)).sum() == 0
 
 
