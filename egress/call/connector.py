@@ -35,6 +35,9 @@ class Attending:
     ice: IceSettings
 
 
+AddressModel = type[BaseModel]
+
+
 class Attendance(Protocol):
     """A hidden participant in a room."""
 
@@ -59,7 +62,7 @@ class Connector(Protocol):
     """A kind of SFU. ``Address`` is the pydantic model of the message's ``connector`` object, ``type`` included."""
 
     type: str
-    Address: type[BaseModel]
+    Address: AddressModel
 
     async def watch(self, address: Any) -> Sequence[Participant]:
         """Who is in the room now (without us). Raises ConnectorError, or OSError when the SFU is away."""

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 
 from egress.media.decode import SAMPLE_RATE, AudioDecoder, DecodeError, Samples
-from egress.rtc.track import EncodedFrame, MediaTrack
+from egress.rtc.track import EncodedFrame, FrameListener, MediaTrack
 
 log = logging.getLogger(__name__)
 
@@ -34,14 +34,19 @@ FADE = 120
 class AudioSource:
     """One audio track. ``start`` and ``stop`` belong to the event loop, everything else to the media thread."""
 
-    def __init__(self, track: MediaTrack) -> None:
+    def __init__(self, track: MediaTrack, on_frame: FrameListener | None = None) -> None:
         self.track = track
+        self._on_frame = on_frame
         self.decode_errors = 0
         self.overflowed = 0
         self.cuts = 0
         self.late_samples = 0
         self.level = 0.0
         """Root mean square of the last packet decoded."""
+        self.level_time: float | None = None
+        """When that was (monotonic seconds)."""
+        self.unlevelled = False
+        """Whether packets come without a sound level in their headers."""
         self._waiting: deque[EncodedFrame] = deque(maxlen=MAX_WAITING)
         self._decoder = AudioDecoder()
         self._ring = np.zeros((RING, 2), np.float32)
@@ -64,6 +69,8 @@ class AudioSource:
         if len(self._waiting) == MAX_WAITING:
             self.overflowed += 1
         self._waiting.append(frame)
+        if self._on_frame is not None:
+            self._on_frame(frame)
 
     def begin(self, sample: int) -> None:
         """The mix will be read from ``sample`` of the timeline on."""
@@ -89,6 +96,8 @@ class AudioSource:
                 sound = None
             if sound is None or not len(sound):
                 continue
+            self.unlevelled = frame.audio_level is None
+            self.level_time = when
             self.level = float(math.sqrt(float(np.vdot(sound, sound)) / sound.size))
             self._place(frame.rtp_time, (when - origin) * SAMPLE_RATE, sound)
 

@@ -35,8 +35,10 @@ class Picture:
 class VideoSource:
     """One video track. ``start`` and ``stop`` belong to the event loop, ``advance`` to the media thread."""
 
-    def __init__(self, track: MediaTrack) -> None:
+    def __init__(self, track: MediaTrack, on_damage: Callable[[], None]) -> None:
+        """``on_damage`` is called on the media thread when a key frame is needed."""
         self.track = track
+        self._on_damage = on_damage
         self.decoded = 0
         self.decode_errors = 0
         self.overflowed = 0
@@ -48,16 +50,24 @@ class VideoSource:
         self._serial = 0
         self._end: Callable[[], None] | None = None
         self._dropping = False
-        self.on_damage: Callable[[], None] = track.request_keyframe
-        """Called on the media thread when a key frame is needed."""
+        self._received = False
+        self._restarts = 0
+        self._played_restarts = 0
 
     @property
     def listening(self) -> bool:
         return self._end is not None
 
+    @property
+    def received(self) -> bool:
+        """Whether a key frame has come since the start."""
+        return self._received
+
     def start(self) -> None:
         """Take frames from now on, beginning with a key frame."""
         if self._end is None:
+            self._received = False
+            self._restarts += 1
             self._end = self.track.listen(self._take)
 
     def stop(self) -> None:
@@ -67,6 +77,7 @@ class VideoSource:
             self._end = None
 
     def _take(self, frame: EncodedFrame) -> None:
+        self._received = self._received or frame.keyframe
         if len(self._waiting) >= MAX_WAITING:
             self._dropping = True
             self.overflowed += 1
@@ -80,6 +91,11 @@ class VideoSource:
     def advance(self, until: float) -> Picture | None:
         """The picture to show at ``until`` (monotonic seconds), None before the first."""
         clock = self.track.clock
+        if self._played_restarts != self._restarts:
+            # The tile was gone for a while: what it showed last is not what it shows now.
+            self._played_restarts = self._restarts
+            self._picture = None
+            self._needs_keyframe = True
         while self._waiting:
             frame = self._waiting[0]
             when = clock.time_of(frame.rtp_time)
@@ -101,16 +117,10 @@ class VideoSource:
             self.decode_errors += 1
             self._needs_keyframe = True
             log.info("a %s frame cannot be decoded, asking for a key frame: %s", self._codec, error)
-            self.on_damage()
+            self._on_damage()
             return
         self._needs_keyframe = False
         if picture is not None:
             self.decoded += 1
             self._serial += 1
             self._picture = Picture(picture, frame.rotation, self._serial, when)
-
-    def forget(self) -> None:
-        """Show nothing until a new key frame (the tile was gone for a while). Media thread."""
-        self._waiting.clear()
-        self._picture = None
-        self._needs_keyframe = True

@@ -97,7 +97,8 @@ def overlay(x: int, y: int, rgba: NDArray[np.uint8]) -> Overlay:
 
 
 def _scaled(values: NDArray[np.floating[Any]]) -> NDArray[np.uint16]:
-    return np.clip(values * 255 + 127, 0, 65535).astype(np.uint16)
+    scaled: NDArray[np.uint16] = np.clip(values * 255 + 127, 0, 65535).astype(np.uint16)
+    return scaled
 
 
 def _keep(alpha: NDArray[np.float32]) -> NDArray[np.uint16]:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from egress.rtc.clock import TrackClock
+
 Kind = Literal["audio", "video"]
 
 
@@ -31,12 +33,6 @@ class EncodedFrame:
 FrameListener = Callable[[EncodedFrame], None]
 
 
-class Clock(Protocol):
-    """Turns RTP time stamps into seconds of ``time.monotonic()``."""
-
-    def time_of(self, rtp_time: int) -> float: ...
-
-
 class MediaTrack(Protocol):
     """What a connector hands out for each track it receives."""
 
@@ -52,7 +48,12 @@ class MediaTrack(Protocol):
     def clock_rate(self) -> int: ...
 
     @property
-    def clock(self) -> Clock: ...
+    def clock(self) -> TrackClock: ...
+
+    @property
+    def last_packet(self) -> float | None:
+        """When the newest packet came (``time.monotonic()``), whether or not anybody listens."""
+        ...
 
     def listen(self, listener: FrameListener) -> Callable[[], None]:
         """Call ``listener`` on the event loop with each frame from now on; returns what ends that."""

@@ -1,0 +1,207 @@
+"""The attendant's process: ``python -m egress.attend JOB.json`` by hand, ``--socket PATH`` as an agent's spare.
+
+By hand it attends the job at once and prints its reports as JSON lines; it ends when the job's ``duration`` is
+recorded, the call is over, or at SIGINT or SIGTERM, and finishes its files first. Exit codes: 0 all is well, 1 an
+egress failed, 2 the job cannot be read.
+
+As a spare it loads everything, listens on the socket and waits for ``attend``. It ends with ``leave``, when the call is
+over, or when no agent has spoken to it for the job's ``orphan_timeout``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from egress.attendant import Attendant
+from egress.composite import utc
+from egress.ipc import CommandSocket, Reports
+from egress.protocol import Attend, Command, EgressFailed, Job, Leave, Over, Ready, Refused, Report, Start, Stop
+
+log = logging.getLogger("egress.attend")
+
+SPARE_TIMEOUT = 60.0
+"""Seconds without a word from an agent after which a spare goes."""
+LAST_WORDS = 5.0
+"""Seconds to wait at the end for an agent to acknowledge the last reports."""
+
+
+class Process:
+    """What the process is asked and told, around one attendant."""
+
+    def __init__(self) -> None:
+        self.reports = Reports()
+        self.attendant: Attendant | None = None
+        self.failed = False
+        self._leave: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._attending = asyncio.Event()
+        self._epoch = 0
+        self.reports.listen(self._watch, 0)
+
+    def _watch(self, report: Report) -> None:
+        self.failed = self.failed or isinstance(report, EgressFailed)
+
+    def leave(self, reason: str) -> None:
+        if not self._leave.done():
+            self._leave.set_result(reason)
+
+    def attend(self, job: Job) -> None:
+        self._epoch = job.epoch
+        self.attendant = Attendant(job, self.reports.tell)
+        self.attendant.open()
+        self._attending.set()
+
+    def command(self, command: Command) -> None:
+        """Carry out an agent's command, or tell why not."""
+        if isinstance(command, Attend):
+            if self.attendant is not None:
+                self._refuse("attend", "already_attending", f"already attending {self.attendant.job.call_cid}")
+            else:
+                self.attend(command.job)
+            return
+        if not isinstance(command, Start | Stop | Leave):
+            return
+        if command.epoch < self._epoch:
+            self._refuse(command.op, "stale_epoch", f"epoch {command.epoch} is over, it is {self._epoch} now")
+            return
+        self._epoch = command.epoch
+        if isinstance(command, Leave):
+            self.leave("the agent told to leave")
+        elif self.attendant is None:
+            self._refuse(command.op, "not_attending", "no call is attended")
+        elif isinstance(command, Start):
+            self.attendant.start(command.egress)
+        elif not self.attendant.stop(command.egress_id, "stopped by message"):
+            self._refuse("stop", "unknown_egress", f"no egress {command.egress_id} runs here", command.egress_id)
+
+    def _refuse(self, op: str, code: str, error: str, egress_id: str | None = None) -> None:
+        self.reports.tell(Refused(at=utc(time.time()), op=op, code=code, error=error, egress_id=egress_id))
+
+    async def until_over(self, *, by_hand: bool) -> tuple[str, str]:
+        """Wait for the end of the call or the order to leave; finish everything. Returns code and reason."""
+        waits: list[asyncio.Future[object]] = [
+            asyncio.ensure_future(self._ended()),
+            asyncio.ensure_future(self._left()),
+        ]
+        if by_hand:
+            waits.append(asyncio.ensure_future(self._all_done()))
+        done, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in pending:
+            wait.cancel()
+        code, reason = next(iter(done)).result()  # type: ignore[misc]
+        if self.attendant is not None:
+            await self.attendant.close(reason)
+        return code, reason
+
+    async def _ended(self) -> tuple[str, str]:
+        await self._attending.wait()
+        assert self.attendant is not None
+        await self.attendant.ended.wait()
+        return self.attendant.end_code, self.attendant.end_reason
+
+    async def _left(self) -> tuple[str, str]:
+        return "", await asyncio.shield(self._leave)
+
+    async def _all_done(self) -> tuple[str, str]:
+        """By hand: the job's duration is recorded, or nothing is left to record."""
+        assert self.attendant is not None
+        job = self.attendant.job
+        while not (self.attendant.egresses and self.attendant.idle):
+            await asyncio.sleep(0.05)  # noqa: ASYNC110 (the recorded time is looked at as well)
+            if job.duration is not None and self.attendant.recorded >= job.duration:
+                return "", f"{job.duration:g} s are recorded"
+        return "", "everything is recorded"
+
+
+def _read_job(path: Path) -> Job | None:
+    """The job of a file; None after saying on stderr what is wrong with it."""
+    try:
+        return Job.model_validate_json(path.read_text())
+    except OSError as error:
+        print(f"the job file cannot be read: {error}", file=sys.stderr)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "job"
+        print(f"the job file {path} is not valid: {where}: {first['msg']}", file=sys.stderr)
+    return None
+
+
+async def _by_hand(job: Job) -> int:
+    process = Process()
+    _on_signals(process)
+    process.reports.listen(lambda report: print(report.model_dump_json(), flush=True), 0)
+    process.attend(job)
+    code, reason = await process.until_over(by_hand=True)
+    process.reports.tell(Over(at=utc(time.time()), code=code, reason=reason))
+    return 1 if process.failed or code else 0
+
+
+async def _by_agent(path: Path) -> int:
+    process = Process()
+    _on_signals(process)
+    socket = CommandSocket(path, process.reports, process.command)
+    await socket.open()
+    process.reports.tell(Ready(at=utc(time.time()), pid=os.getpid()))
+    watching = asyncio.create_task(_watch_orphan(process, socket))
+    code, reason = await process.until_over(by_hand=False)
+    watching.cancel()
+    process.reports.tell(Over(at=utc(time.time()), code=code, reason=reason))
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LAST_WORDS):
+            await process.reports.acknowledged()
+    await socket.close()
+    return 1 if process.failed or code else 0
+
+
+async def _watch_orphan(process: Process, socket: CommandSocket) -> None:
+    while True:
+        await asyncio.sleep(0.5)
+        limit = process.attendant.job.orphan_timeout if process.attendant else SPARE_TIMEOUT
+        if time.monotonic() - socket.last_word > limit:
+            process.leave(f"no agent has spoken for {limit:g} s")
+
+
+def _on_signals(process: Process) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, process.leave, f"signal {signal.Signals(number).name}")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run an attendant; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m egress.attend", description="Attend one call.")
+    parser.add_argument("job", nargs="?", type=Path, help="job file (JSON)")
+    parser.add_argument("--socket", type=Path, help="wait for an agent on this Unix socket")
+    parser.add_argument("--log-level", default=os.environ.get("WALLFLOWER_LOG_LEVEL", "INFO"))
+    given = parser.parse_args(arguments)
+    if (given.job is None) == (given.socket is None):
+        parser.error("give either a job file or --socket")
+    logging.basicConfig(
+        level=given.log_level.upper(),
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    for noisy in ("aioice", "aiortc", "httpx", "httpcore", "websockets"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.captureWarnings(True)
+    if given.socket:
+        return asyncio.run(_by_agent(given.socket))
+    job = _read_job(given.job)
+    return 2 if job is None else asyncio.run(_by_hand(job))
+
+
+if __name__ == "__main__":
+    code = main()
+    # Threads of libraries may still be winding down; everything of ours is closed.
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(code)

@@ -1,0 +1,315 @@
+"""Attends one call: keeps its state, receives what is seen or heard, and runs every egress of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+import math
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from pydantic import ValidationError
+
+from egress.call.connector import Attendance, Attending, ConnectorError, connector
+from egress.call.model import (
+    CallEvent,
+    Connected,
+    Disconnected,
+    Ended,
+    Left,
+    TrackAdded,
+    TrackRemoved,
+    TrackType,
+    Wants,
+)
+from egress.call.state import CallState, TrackState
+from egress.composite import CompositeEgress, Tell, utc
+from egress.director import TRACK_TYPES, larger
+from egress.media.audio_source import AudioSource
+from egress.media.compositor import TrackKey
+from egress.media.stage import Stage
+from egress.media.video_source import VideoSource
+from egress.protocol import CompositeRecording, Job, Refused
+from egress.protocol import Connected as ConnectedReport
+from egress.protocol import Disconnected as DisconnectedReport
+from egress.rtc.track import EncodedFrame
+from layouts.options import LayoutError
+
+log = logging.getLogger(__name__)
+
+LOOK = 0.05
+"""Seconds between looks at the call; a change is in the picture's plan that soon."""
+FIRST_MEDIA = 0.25
+"""Seconds after joining in which tracks may still be told before a recording begins."""
+FIRST_PICTURE = 0.8
+"""Seconds after joining after which a recording begins even if a picture has not come."""
+CONNECT_TIMEOUT = 30.0
+"""Seconds in which the room must be reached for the first time."""
+
+
+class Attendant:
+    """The hidden participant. Everything here runs on the event loop."""
+
+    def __init__(self, job: Job, tell: Tell) -> None:
+        self.job = job
+        self.state = CallState()
+        self.egresses: dict[str, CompositeEgress] = {}
+        self.ended = asyncio.Event()
+        """Set when the call is over, or was never to be had."""
+        self.end_code = ""
+        self.end_reason = "the call was left"
+        self._tell = tell
+        fps = job.egresses[0].video.fps if job.egresses else 30
+        self._stage = Stage(fps, job.delay)
+        self._painting = ThreadPoolExecutor(max_workers=1, thread_name_prefix="paint")
+        self._attendance: Attendance | None = None
+        self._video: dict[TrackKey, VideoSource] = {}
+        self._audio: dict[tuple[str, TrackType], AudioSource] = {}
+        self._seen: dict[TrackKey, float] = {}
+        self._wishes: dict[TrackKey, Wants | None] = {}
+        self._connected_at: float | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._loop = asyncio.get_running_loop()
+
+    def open(self) -> None:
+        """Join, and begin what the job asks for."""
+        for spec in self.job.egresses:
+            self.start(spec)
+        self._tasks = [asyncio.create_task(self._attend()), asyncio.create_task(self._direct())]
+
+    def start(self, spec: CompositeRecording) -> None:
+        """Begin an egress as soon as the call is attended; a repeated order changes nothing."""
+        if spec.egress_id in self.egresses:
+            return
+        if spec.video.fps != self._stage.fps:
+            self._refuse(spec, "fps_differs", f"this call is composed at {self._stage.fps} pictures a second")
+            return
+        folder = self.job.spool / spec.egress_id
+        try:
+            self.egresses[spec.egress_id] = CompositeEgress(
+                spec, folder, self.job.epoch, self._stage, self._painting, self._tell
+            )
+        except LayoutError as error:
+            self._refuse(spec, "bad_layout", str(error))
+
+    def _refuse(self, spec: CompositeRecording, code: str, message: str) -> None:
+        self._tell(Refused(at=utc(time.time()), op="start", code=code, error=message, egress_id=spec.egress_id))
+
+    def stop(self, egress_id: str, reason: str) -> bool:
+        """End an egress; False if there is none of that id."""
+        egress = self.egresses.get(egress_id)
+        if egress is None:
+            return False
+        egress.stop(reason)
+        return True
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is being recorded or finished."""
+        return all(e.over.is_set() for e in self.egresses.values())
+
+    @property
+    def recorded(self) -> float:
+        """Seconds recorded live by the egress that began first (what is composed runs the delay behind)."""
+        return max((e.recorded for e in self.egresses.values()), default=0.0)
+
+    async def close(self, reason: str) -> None:
+        """Finish every file and leave the call."""
+        for egress in self.egresses.values():
+            egress.stop(reason)
+        await asyncio.gather(*(e.over.wait() for e in self.egresses.values()))
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for seen in self._video.values():
+            seen.stop()
+        for heard in self._audio.values():
+            heard.stop()
+        if self._attendance is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(3):
+                    await self._attendance.close()
+        await asyncio.to_thread(self._stage.close)
+        self._painting.shutdown(wait=False)
+
+    async def _attend(self) -> None:
+        try:
+            kind = connector(self.job.connector["type"])
+            address = kind.Address.model_validate(self.job.connector)
+            self._attendance = kind.attend(address, Attending(self.job.call_cid, self.job.ice))
+            timeout = self._loop.call_later(CONNECT_TIMEOUT, self._never_connected)
+            try:
+                async for event in self._attendance.events():
+                    self._on_event(event)
+                    if isinstance(event, Ended):
+                        self._over("", event.reason)
+                        return
+            finally:
+                timeout.cancel()
+            self._over("", "the connector has nothing more to tell")
+        except ConnectorError as error:
+            self._over(error.code, str(error))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in ("connector", *first["loc"]))
+            self._over("bad_connector", f"{where}: {first['msg']}")
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            log.exception("the connector failed")
+            self._over("connector_failed", f"the connector failed: {error!r}")
+
+    def _never_connected(self) -> None:
+        if self._connected_at is None:
+            self._over("sfu_unreachable", f"the room could not be joined within {CONNECT_TIMEOUT:.0f} s")
+
+    def _over(self, code: str, reason: str) -> None:
+        if self.ended.is_set():
+            return
+        self.end_code, self.end_reason = code, reason
+        log.info("the call is over: %s %s", code, reason)
+        for egress in self.egresses.values():
+            if egress.started:
+                egress.stop(reason)
+            else:
+                egress.fail(code or "call_ended", reason)
+        self.ended.set()
+
+    def _on_event(self, event: CallEvent) -> None:
+        now = time.monotonic()
+        log.debug("%s", event)
+        match event:
+            case Connected():
+                if self._connected_at is None:
+                    self._connected_at = now
+                self._tell(ConnectedReport(at=utc(time.time())))
+            case Disconnected(reason):
+                self._tell(DisconnectedReport(at=utc(time.time()), reason=reason))
+            case Left(session_id):
+                for type_ in TrackType:
+                    self._drop(session_id, type_)
+            case TrackRemoved(session_id, type_):
+                self._drop(session_id, type_)
+            case TrackAdded(session_id, type_, _):
+                self._drop(session_id, type_)
+            case _:
+                pass
+        self.state.apply(event, now)
+        if isinstance(event, TrackAdded):
+            self._receive(event)
+
+    def _receive(self, event: TrackAdded) -> None:
+        if event.session_id not in self.state.participants:
+            return
+        if event.type.is_audio:
+            speaks = functools.partial(self._hear, event.session_id) if event.type is TrackType.AUDIO else None
+            heard = AudioSource(event.media, speaks)
+            self._audio[(event.session_id, event.type)] = heard
+            self._stage.add_audio(heard)
+            heard.start()
+        else:
+            key: TrackKey = (event.session_id, "video" if event.type is TrackType.VIDEO else "screen_share")
+            seen = VideoSource(event.media, functools.partial(self._from_thread, event.media.request_keyframe))
+            self._video[key] = seen
+            self._stage.add_video(key, seen)
+            self._wishes.pop(key, None)
+
+    def _from_thread(self, function: Callable[[], None]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(function)
+
+    def _hear(self, session_id: str, frame: EncodedFrame) -> None:
+        if frame.audio_level is not None:
+            self.state.speakers.hear(session_id, -float(frame.audio_level), frame.arrival)
+
+    def _drop(self, session_id: str, type_: TrackType) -> None:
+        source: AudioSource | VideoSource | None
+        if type_.is_audio:
+            source = self._audio.pop((session_id, type_), None)
+        else:
+            key: TrackKey = (session_id, "video" if type_ is TrackType.VIDEO else "screen_share")
+            source = self._video.pop(key, None)
+            self._wishes.pop(key, None)
+            self._seen.pop(key, None)
+        if source is not None:
+            source.stop()
+            self._stage.remove(source)
+
+    async def _direct(self) -> None:
+        """Look at the call again and again: scenes, wishes, beginnings, progress."""
+        next_progress = 0.0
+        while True:
+            now = time.monotonic()
+            try:
+                self._look(now)
+            except Exception:
+                log.exception("the call could not be looked at")
+            if now >= next_progress:
+                next_progress = now + 1.0
+                for egress in self.egresses.values():
+                    egress.progress(len(self.state.participants))
+            await asyncio.sleep(LOOK)
+
+    def _look(self, now: float) -> None:
+        self._listen_without_levels(now)
+        view = self.state.view(now)
+        wanted: dict[TrackKey, Wants] = {}
+        for egress in self.egresses.values():
+            if egress.director is not None and not egress.over.is_set():
+                egress.director.update(view, now)
+                for key, wish in egress.director.wishes().items():
+                    wanted[key] = larger(wanted.get(key), wish)
+        self._receive_wanted(wanted, now)
+        if self._connected_at is not None:
+            for egress in self.egresses.values():
+                if not egress.started and not egress.over.is_set() and self._can_begin(egress, now):
+                    egress.begin()
+
+    def _listen_without_levels(self, now: float) -> None:
+        """Where RTP tells no sound levels, those of the decoded sound have to do (they come a delay late)."""
+        for (session_id, type_), source in self._audio.items():
+            if type_ is not TrackType.AUDIO or not source.unlevelled or source.level_time is None:
+                continue
+            if now - source.level_time < self.job.delay + 0.2:
+                level = 20 * math.log10(max(source.level, 1e-6))
+                self.state.speakers.hear(session_id, level, now)
+
+    def _receive_wanted(self, wanted: dict[TrackKey, Wants], now: float) -> None:
+        """Receive what is, or just was, in a picture; tell the SFU how large."""
+        for key, source in self._video.items():
+            session_id, name = key
+            type_ = TRACK_TYPES[name]
+            if key in wanted:
+                self._seen[key] = now
+            recently = now - self._seen.get(key, -math.inf) < self.job.delay + 1.0
+            wish = wanted.get(key) or (self._wishes.get(key) if recently else None)
+            state = self._track_state(session_id, type_)
+            if wish is not None and not source.listening:
+                source.start()
+                if state is not None:
+                    state.wanted, state.wanted_since = True, now
+            elif wish is None and source.listening:
+                source.stop()
+                if state is not None:
+                    state.wanted = False
+            if self._attendance is not None and (key not in self._wishes or self._wishes[key] != wish):
+                self._wishes[key] = wish
+                self._attendance.wants(session_id, type_, wish)
+
+    def _track_state(self, session_id: str, type_: TrackType) -> TrackState | None:
+        participant = self.state.participants.get(session_id)
+        return participant.tracks.get(type_) if participant else None
+
+    def _can_begin(self, egress: CompositeEgress, now: float) -> bool:
+        """Not before the first pictures are there, so that no recording begins with placeholders; but soon."""
+        assert self._connected_at is not None
+        waited = now - self._connected_at
+        if waited >= FIRST_PICTURE:
+            return True
+        if egress.director is None or waited < FIRST_MEDIA:
+            return waited >= FIRST_MEDIA
+        shown = [self._video[key] for key in egress.director.wishes() if key in self._video]
+        return all(source.received for source in shown)

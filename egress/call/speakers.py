@@ -1,0 +1,76 @@
+"""Who speaks, and who speaks most: from sound levels to two flags that do not flicker. Pure; times are seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SPEAKING = -40.0
+"""dBov at or above which a moment counts as speech."""
+HANGOVER = 0.6
+"""Seconds for which somebody still speaks after their last loud moment."""
+ATTACK = 0.06
+"""Seconds of loudness before somebody counts as speaking, so that a click does not."""
+MEMORY = 1.5
+"""Time constant, in seconds, of the activity by which the dominant speaker is chosen."""
+ADVANTAGE = 1.5
+"""By how much somebody must be more active than the dominant speaker to take over."""
+TAKE_OVER = 0.4
+"""Seconds for which somebody must have spoken to become dominant."""
+
+
+@dataclass(slots=True)
+class _Voice:
+    loud_since: float | None = None
+    last_loud: float = -1e9
+    activity: float = 0.0
+    updated: float | None = None
+
+
+class Speakers:
+    """Fed with levels of participants, asked for flags."""
+
+    def __init__(self) -> None:
+        self._voices: dict[str, _Voice] = {}
+        self._dominant: str | None = None
+
+    def hear(self, session_id: str, level: float, now: float) -> None:
+        """``level`` in dBov (0 the loudest, -127 silence) of a participant at ``now``."""
+        voice = self._voices.setdefault(session_id, _Voice())
+        loud = level >= SPEAKING
+        past = 0.0 if voice.updated is None else max(0.0, now - voice.updated)
+        weight = min(1.0, past / MEMORY)
+        loudness = max(0.0, (level - SPEAKING) / -SPEAKING + 0.5) if loud else 0.0
+        voice.activity += (loudness - voice.activity) * weight
+        voice.updated = now
+        if loud:
+            if voice.loud_since is None or now - voice.last_loud > HANGOVER:
+                voice.loud_since = now
+            voice.last_loud = now
+
+    def forget(self, session_id: str) -> None:
+        """The participant left."""
+        self._voices.pop(session_id, None)
+        if self._dominant == session_id:
+            self._dominant = None
+
+    def is_speaking(self, session_id: str, now: float) -> bool:
+        voice = self._voices.get(session_id)
+        if voice is None or voice.loud_since is None:
+            return False
+        return now - voice.last_loud < HANGOVER and voice.last_loud - voice.loud_since >= ATTACK
+
+    def dominant(self, now: float) -> str | None:
+        """Who leads the conversation; stays with the last one while nobody speaks."""
+        best = max(self._voices.items(), key=lambda item: item[1].activity, default=None)
+        if best is None:
+            return self._dominant
+        session_id, voice = best
+        if session_id == self._dominant or not self.is_speaking(session_id, now):
+            return self._dominant
+        assert voice.loud_since is not None
+        if voice.last_loud - voice.loud_since < TAKE_OVER and self._dominant is not None:
+            return self._dominant
+        current = self._voices.get(self._dominant) if self._dominant else None
+        if current is None or voice.activity > current.activity * ADVANTAGE:
+            self._dominant = session_id
+        return self._dominant

@@ -1,0 +1,122 @@
+"""The call as it is now: folds a connector's events into participants with tracks, and shows it to layouts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from egress.call.model import (
+    CallEvent,
+    Joined,
+    Left,
+    Participant,
+    Pinned,
+    Speaking,
+    TrackAdded,
+    TrackMuted,
+    TrackRemoved,
+    TrackType,
+    Updated,
+)
+from egress.call.speakers import Speakers
+from egress.rtc.clock import ParticipantClock
+from egress.rtc.track import MediaTrack
+from layouts.scene import CallView, ParticipantView
+
+SILENT_CAMERA = 1.5
+"""Seconds without a packet after which a camera counts as off. A shared screen may rest as long as it likes."""
+
+
+@dataclass(slots=True)
+class TrackState:
+    media: MediaTrack
+    added: float
+    muted: bool = False
+    wanted: bool = False
+    """Whether pictures are being received (a track that nobody wants sends nothing, and is not off for that)."""
+    wanted_since: float = 0.0
+
+
+@dataclass(slots=True)
+class ParticipantState:
+    participant: Participant
+    joined_at: float
+    tracks: dict[TrackType, TrackState] = field(default_factory=dict)
+    clock: ParticipantClock = field(default_factory=ParticipantClock)
+    pinned: bool = False
+
+
+class CallState:
+    """Participants in the order in which they joined. Times are ``time.monotonic()``."""
+
+    def __init__(self) -> None:
+        self.participants: dict[str, ParticipantState] = {}
+        self.speakers = Speakers()
+
+    def apply(self, event: CallEvent, now: float) -> None:
+        """Take in an event. Events about participants who are not there are ignored."""
+        match event:
+            case Joined(participant):
+                known = self.participants.get(participant.session_id)
+                if known is None:
+                    self.participants[participant.session_id] = ParticipantState(participant, now)
+                else:
+                    known.participant = participant
+            case Left(session_id):
+                self.participants.pop(session_id, None)
+                self.speakers.forget(session_id)
+            case Updated(participant):
+                if known := self.participants.get(participant.session_id):
+                    known.participant = participant
+            case TrackAdded(session_id, type_, media):
+                if known := self.participants.get(session_id):
+                    media.clock.join(known.clock)
+                    known.tracks[type_] = TrackState(media, now)
+            case TrackRemoved(session_id, type_):
+                if known := self.participants.get(session_id):
+                    known.tracks.pop(type_, None)
+            case TrackMuted(session_id, type_, muted):
+                if (known := self.participants.get(session_id)) and (track := known.tracks.get(type_)):
+                    track.muted = muted
+            case Pinned(session_id, pinned):
+                if known := self.participants.get(session_id):
+                    known.pinned = pinned
+            case Speaking(levels):
+                for session_id in self.participants:
+                    level = levels.get(session_id, 0.0)
+                    self.speakers.hear(session_id, 20 * math.log10(max(level, 1e-6)), now)
+            case _:
+                pass
+
+    def view(self, now: float) -> CallView:
+        """What a layout may know."""
+        dominant = self.speakers.dominant(now)
+        return CallView(tuple(_view(p, now, dominant, self.speakers) for p in self.participants.values()))
+
+
+def _view(state: ParticipantState, now: float, dominant: str | None, speakers: Speakers) -> ParticipantView:
+    who = state.participant
+    audio = state.tracks.get(TrackType.AUDIO)
+    return ParticipantView(
+        session_id=who.session_id,
+        user_id=who.user_id,
+        name=who.name,
+        roles=who.roles,
+        image=who.image,
+        has_video=_shows(state.tracks.get(TrackType.VIDEO), now, SILENT_CAMERA),
+        has_audio=audio is not None and not audio.muted,
+        has_screen_share=_shows(state.tracks.get(TrackType.SCREEN_SHARE), now, math.inf),
+        is_speaking=speakers.is_speaking(who.session_id, now),
+        is_dominant_speaker=who.session_id == dominant,
+        is_pinned=state.pinned,
+        joined_at=state.joined_at,
+    )
+
+
+def _shows(track: TrackState | None, now: float, patience: float) -> bool:
+    if track is None or track.muted:
+        return False
+    if not track.wanted:
+        return True
+    heard = max(track.media.last_packet or 0.0, track.added, track.wanted_since)
+    return now - heard < patience

@@ -1,0 +1,195 @@
+"""A composite recording: one program into one chain of files, from its start to its last report."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+from egress.director import Director, Layout
+from egress.media.program import Program, ProgramListener
+from egress.media.stage import Stage
+from egress.outputs.parts import PartPlan
+from egress.outputs.recording import ClosedPart, OpenedPart, Recording, RecordingListener
+from egress.protocol import (
+    CompositeRecording,
+    EgressEnded,
+    EgressFailed,
+    EgressStarted,
+    EgressStopped,
+    PartClosed,
+    PartOpened,
+    Progress,
+    Report,
+)
+
+log = logging.getLogger(__name__)
+
+Tell = Callable[[Report], None]
+
+
+def utc(seconds: float) -> datetime:
+    """Seconds since 1970 as a time."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+class CompositeEgress:
+    """States: waiting for the call, recording, finishing, over. Event loop only; threads come in by the loop."""
+
+    def __init__(
+        self, spec: CompositeRecording, folder: Path, epoch: int, stage: Stage, painting: ThreadPoolExecutor, tell: Tell
+    ) -> None:
+        self.spec = spec
+        self.started = False
+        self.stopping = False
+        self.over = asyncio.Event()
+        self._stage = stage
+        self._tell = tell
+        self._loop = asyncio.get_running_loop()
+        self._begun_at: float | None = None
+        width, height = spec.quality.size
+        suffix = "mp4" if width else spec.audio.audio_only_format
+        self._recording = Recording(
+            folder,
+            plan=PartPlan.every(spec.roll_over, spec.video.fps),
+            suffix=suffix,
+            bitrate=spec.audio.bitrate,
+            first_part=spec.first_part,
+            prefix=f"e{epoch}",
+            listener=_Parts(self),
+        )
+        self.program = Program(
+            spec.egress_id,
+            (width, height),
+            video=spec.video,
+            audio=spec.audio,
+            output=self._recording,
+            listener=_Life(self),
+        )
+        layout = Layout(spec.layout.name, spec.layout.options)
+        self.director = Director(self.program, layout, painting) if width else None
+
+    @property
+    def recorded(self) -> float:
+        """Seconds since the first picture was taken."""
+        return 0.0 if self._begun_at is None else time.time() - self._begun_at
+
+    def begin(self) -> None:
+        """Record from now on."""
+        self.started = True
+        self._stage.start(self.program, time.monotonic(), self._on_begin)
+
+    def stop(self, reason: str) -> None:
+        """Record nothing more; the last file follows."""
+        if self.stopping or self.over.is_set():
+            return
+        self.stopping = True
+        self._tell(EgressStopped(at=utc(time.time()), egress_id=self.spec.egress_id, reason=reason))
+        if self.started:
+            self._stage.stop(self.program, time.monotonic())
+        else:
+            self.fail("nothing_recorded", "the recording was stopped before it began")
+
+    def fail(self, code: str, message: str) -> None:
+        """End with an error. What was closed before stays good."""
+        if self.over.is_set():
+            return
+        self.stopping = True
+        self.over.set()
+        self._stage.stop(self.program, time.monotonic())
+        self._tell(EgressFailed(at=utc(time.time()), egress_id=self.spec.egress_id, code=code, error=message))
+
+    def progress(self, participants: int) -> None:
+        """Tell how far the recording is, if it runs."""
+        if self._begun_at is None or self.over.is_set():
+            return
+        self._tell(
+            Progress(
+                at=utc(time.time()),
+                egress_id=self.spec.egress_id,
+                recorded=round(self.program.ticks / self.program.fps, 3),
+                size=self._recording.size,
+                participants=participants,
+                pictures=self.program.pictures,
+                pictures_dropped=self.program.dropped,
+            )
+        )
+
+    def _on_begin(self, when: float) -> None:
+        wall = time.time() - time.monotonic() + when
+        self._post(self._begun, wall)
+
+    def _begun(self, wall: float) -> None:
+        self._begun_at = wall
+        self._tell(EgressStarted(at=utc(wall), egress_id=self.spec.egress_id))
+
+    def _post(self, function: Callable[..., None], *args: object) -> None:
+        """Call on the event loop, from any thread."""
+        try:
+            self._loop.call_soon_threadsafe(function, *args)
+        except RuntimeError:
+            log.warning("the attendant was gone before %s could be told", getattr(function, "__name__", function))
+
+    def _opened(self, part: OpenedPart) -> None:
+        self._tell(
+            PartOpened(
+                at=utc(time.time()),
+                egress_id=self.spec.egress_id,
+                part=part.number,
+                path=part.path,
+                start_time=utc(part.start_time),
+            )
+        )
+
+    def _closed(self, part: ClosedPart) -> None:
+        self._tell(
+            PartClosed(
+                at=utc(time.time()),
+                egress_id=self.spec.egress_id,
+                part=part.number,
+                path=part.path,
+                start_time=utc(part.start_time),
+                end_time=utc(part.end_time),
+                size=part.size,
+                duration=part.duration,
+            )
+        )
+
+    def _ended(self) -> None:
+        if self.over.is_set():
+            return
+        if self._begun_at is None:
+            self.fail("nothing_recorded", "the recording was stopped before anything could be recorded")
+            return
+        self.over.set()
+        self._tell(EgressEnded(at=utc(time.time()), egress_id=self.spec.egress_id))
+
+
+class _Parts(RecordingListener):
+    """Files' life, from the writer's thread to the loop."""
+
+    def __init__(self, egress: CompositeEgress) -> None:
+        self._egress = egress
+
+    def opened(self, part: OpenedPart) -> None:
+        self._egress._post(self._egress._opened, part)
+
+    def closed(self, part: ClosedPart) -> None:
+        self._egress._post(self._egress._closed, part)
+
+
+class _Life(ProgramListener):
+    """The program's life, from the encode thread to the loop."""
+
+    def __init__(self, egress: CompositeEgress) -> None:
+        self._egress = egress
+
+    def ended(self) -> None:
+        self._egress._post(self._egress._ended)
+
+    def failed(self, code: str, message: str) -> None:
+        self._egress._post(self._egress.fail, code, message)
