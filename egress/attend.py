@@ -88,16 +88,13 @@ class Process:
 
     async def until_over(self, *, by_hand: bool) -> tuple[str, str]:
         """Wait for the end of the call or the order to leave; finish everything. Returns code and reason."""
-        waits: list[asyncio.Future[object]] = [
-            asyncio.ensure_future(self._ended()),
-            asyncio.ensure_future(self._left()),
-        ]
+        waits = [asyncio.create_task(self._ended()), asyncio.create_task(self._left())]
         if by_hand:
-            waits.append(asyncio.ensure_future(self._all_done()))
+            waits.append(asyncio.create_task(self._all_done()))
         done, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for wait in pending:
             wait.cancel()
-        code, reason = next(iter(done)).result()  # type: ignore[misc]
+        code, reason = done.pop().result()
         if self.attendant is not None:
             await self.attendant.close(reason)
         return code, reason
@@ -116,7 +113,7 @@ class Process:
         assert self.attendant is not None
         job = self.attendant.job
         while not (self.attendant.egresses and self.attendant.idle):
-            await asyncio.sleep(0.05)  # noqa: ASYNC110 (the recorded time is looked at as well)
+            await asyncio.sleep(0.05)
             if job.duration is not None and self.attendant.recorded >= job.duration:
                 return "", f"{job.duration:g} s are recorded"
         return "", "everything is recorded"

@@ -97,9 +97,20 @@ class Program:
         self._thread.start()
 
     def tick(
-        self, when: float, pictures: Mapping[TrackKey, Picture], sound: Samples, position: int, *, skip: bool
+        self,
+        when: float,
+        pictures: Mapping[TrackKey, Picture],
+        sound: Samples,
+        position: int,
+        *,
+        late: bool,
+        drain: bool,
     ) -> None:
-        """Make the next picture, as the call was at ``when``; ``skip`` leaves it out because time is short."""
+        """Make the next picture, as the call was at ``when``.
+
+        ``late`` leaves the picture out because time is short. While the stage drains there is no live call to follow
+        any more, so this waits for the encoder instead of leaving pictures out.
+        """
         number = self.ticks
         self.ticks += 1
         frame = None
@@ -108,7 +119,9 @@ class Program:
                 decor = self._scenes.popleft()[1]
                 if not self._scenes or self._scenes[0][0] > when:
                     self._compositor.show(decor)
-            if skip or self._waiting_pictures >= MAX_PICTURES:
+            if drain:
+                self._await_room()
+            if late or self._waiting_pictures >= MAX_PICTURES:
                 self.dropped += 1
             else:
                 frame = self._compositor.compose(pictures)
@@ -119,6 +132,11 @@ class Program:
             self._queue.append(_Tick(number, frame, sound, position))
             self._waiting_pictures += frame is not None
             self._changed.notify_all()
+
+    def _await_room(self) -> None:
+        with self._changed:
+            while self._waiting_pictures >= MAX_PICTURES and not self._over:
+                self._changed.wait()
 
     def end(self) -> None:
         """No more ticks: flush and close."""

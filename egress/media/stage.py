@@ -155,8 +155,7 @@ class Stage:
                 if running.ticks_at is None:
                     running.program.begin(time.time() - time.monotonic() + when)
                 running.program.end()
-            late = time.monotonic() - (when + self.delay)
-            self._make_tick(when, [r for r in due if r not in ending], video, audio, late)
+            self._make_tick(when, [r for r in due if r not in ending], video, audio, drain=draining)
 
     def _time(self, tick: int) -> float:
         assert self._origin is not None
@@ -175,14 +174,15 @@ class Stage:
         return list(self._video), list(self._audio)
 
     def _make_tick(
-        self, when: float, due: list[_Running], video: list[_VideoEntry], audio: list[_AudioEntry], late: float
+        self, when: float, due: list[_Running], video: list[_VideoEntry], audio: list[_AudioEntry], *, drain: bool
     ) -> None:
         number = self._tick
         self._tick += 1
         if not due:
             return
         self.counts.ticks += 1
-        skip = late > MAX_LATE
+        late = time.monotonic() - (when + self.delay)
+        skip = late > MAX_LATE and not drain
         if late > 1 / self.fps:
             self.counts.late += 1
             self.counts.worst_late = max(self.counts.worst_late, late)
@@ -209,7 +209,7 @@ class Stage:
                 running.on_begin(when)
             if not running.program.over:
                 position = first - round(running.ticks_at * SAMPLE_RATE / self.fps)
-                running.program.tick(when, pictures, sound, position, skip=skip)
+                running.program.tick(when, pictures, sound, position, late=skip, drain=drain)
 
     def _guard(self, what: str, advance: Callable[[], Picture | None]) -> Picture | None:
         """One bad track must not stop the call: its error is counted and logged."""
