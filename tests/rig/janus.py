@@ -21,6 +21,8 @@ from typing import Any, Self
 
 import httpx
 
+from tests.rig.janus_client import Session
+
 PLAIN = 1234
 """A room with the defaults of a video call."""
 RED = 1235
@@ -211,6 +213,17 @@ class JanusServer:
         """VideoRoom's ``listparticipants``."""
         data = await self.ask({"request": "listparticipants", "room": room})
         found: list[dict[str, Any]] = data["participants"]
+        return found
+
+    async def publishers(self, room: int = PLAIN) -> list[dict[str, Any]]:
+        """Who publishes, with their streams, as somebody who joins is told."""
+        assert self.ws_url is not None
+        session = Session(self.ws_url)
+        await session.open()
+        handle = await session.attach()
+        joined = await handle.message({"request": "join", "ptype": "publisher", "room": room, "display": "asks"})
+        await session.close()
+        found: list[dict[str, Any]] = joined["plugindata"]["data"]["publishers"]
         return found
 
     async def until_participants(self, count: int, room: int = PLAIN, timeout: float = 10) -> list[dict[str, Any]]:

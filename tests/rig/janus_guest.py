@@ -80,6 +80,14 @@ class Publication:
             await asyncio.sleep(0.01)
         return int(joined["plugindata"]["data"]["id"])
 
+    async def add(self, track: ExactTrack, description: str) -> None:
+        """Publish one more stream in the same connection."""
+        line = self.peer.addTransceiver(track, direction="sendonly")
+        exact(line.sender, track)
+        line.setCodecPreferences(_preferred(self._codec))
+        self._lines[track] = line
+        await self._negotiate(lambda: [{"mid": line.mid, "description": description}])
+
     async def show(self, track: ExactTrack, on: bool) -> None:
         """Take a track out of the session description, or put it back."""
         self._lines[track].direction = "sendonly" if on else "inactive"
@@ -94,14 +102,15 @@ class Publication:
         """The ICE connections below."""
         return [t.iceGatherer._connection for t in self.peer._RTCPeerConnection__iceTransports]  # type: ignore[attr-defined]
 
-    async def _negotiate(self) -> None:
+    async def _negotiate(self, describe: Callable[[], list[dict[str, Any]]] = list) -> None:
         async with self._negotiating:
             await self.peer.setLocalDescription(await self.peer.createOffer())
             for connection in self.connections():
                 for protocol in connection._protocols:
                     protocol.__class__ = _FreezingProtocol
             local = self.peer.localDescription
-            answer = await self._handle.message({"request": "configure"}, jsep={"type": local.type, "sdp": local.sdp})
+            offer = {"type": local.type, "sdp": local.sdp}
+            answer = await self._handle.message({"request": "configure", "descriptions": describe()}, jsep=offer)
             remote = answer["jsep"]
             await self.peer.setRemoteDescription(RTCSessionDescription(remote["sdp"], remote["type"]))
 
@@ -188,13 +197,18 @@ class JanusGuest:
             await self._switch(self._microphone, not on, how)
         self._say("muted" if on else "unmuted", {})
 
-    async def screen(self, on: bool) -> None:
-        """Share a screen, as a publisher of its own with the same user, or stop sharing."""
+    async def screen(self, on: bool, how: Literal["publisher", "stream"] = "publisher") -> None:
+        """Share a screen, or stop: as a publisher of its own with the same user, or as a stream named ``screen``."""
         assert self._session is not None
+        assert self._main is not None
         if on:
             if self._screen_loop is None:
                 raise ValueError("a guest who shares a screen needs GuestSpec.screen")
             self._screen_camera = Camera(self._screen_loop, *self._device("screen"))
+            if how == "stream":
+                await self._main.add(self._screen_camera, "screen")
+                self._say("screen", {"on": True})
+                return
             display = json.dumps(
                 {
                     "user_id": self._spec.user_id,
@@ -208,6 +222,10 @@ class JanusGuest:
         elif self._screen is not None:
             screen, self._screen = self._screen, None
             await screen.close()
+            self._say("screen", {"on": False})
+        elif self._screen_camera is not None:
+            shared, self._screen_camera = self._screen_camera, None
+            await self._switch(shared, False, "remove")
             self._say("screen", {"on": False})
 
     async def freeze(self, seconds: float) -> None:

@@ -253,7 +253,7 @@ class Judged:
                 f"{self.longest_video_gap() * 1000:.0f} ms, flashes of guests apart {spread}"
             )
         if self.sound is not None:
-            holes = [b - a for a, b in self.holes()]
+            holes = [b - a for a, b in self.holes(0, self.video_duration or FOREVER)]
             lines.append(
                 f"{self.sound.codec}, {self.sound.channels} channels, {self.level():.1f} dBFS, {len(holes)} holes, "
                 f"longest {max(holes, default=0) * 1000:.0f} ms"

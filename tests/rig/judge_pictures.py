@@ -126,6 +126,13 @@ class _Reader:
         return (x, y, width, height), [region(area) for area in (FLASH, *CODE)]
 
 
+def who_is_in(frame: av.VideoFrame) -> list[int]:
+    """Whose readable pictures one decoded frame shows."""
+    reader = _Reader(frame.width, frame.height)
+    reader.read(0, *(_plane(plane) for plane in frame.planes))
+    return sorted(who for who, seen in reader.seen.items() if seen.number[0] >= 0)
+
+
 def _plane(plane: Any) -> Plane:
     lines = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
     return lines[:, : plane.width]

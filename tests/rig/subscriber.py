@@ -9,9 +9,11 @@ from typing import Any
 
 from aiortc import MediaStreamTrack, RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
+from av import VideoFrame
 
 from egress.rtc import ice
 from tests.rig.janus_client import Session
+from tests.rig.judge_pictures import who_is_in
 
 
 class Subscriber:
@@ -27,6 +29,11 @@ class Subscriber:
         self.frames: Counter[tuple[str, str]] = Counter()
         self.last: dict[tuple[str, str], Any] = {}
         self._feed_of: dict[str, str] = {}
+
+    @staticmethod
+    def read(frame: VideoFrame) -> list[int]:
+        """Whose picture a decoded frame is (identities)."""
+        return who_is_in(frame)
 
     async def start(self) -> None:
         await self._session.open()

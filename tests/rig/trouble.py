@@ -7,6 +7,7 @@ feedback, DTLS and ICE's own checks all suffer alike, in both directions.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
 import time
@@ -142,9 +143,11 @@ def armed_at(path: Path) -> Trouble:
         if now - asked > 0.25:
             asked = now
             changed = path.stat().st_mtime_ns
-            if changed != seen:
-                seen = changed
-                trouble.spells = Trouble.read(path).spells
+            # A file caught while it is being written is read at the next look.
+            with contextlib.suppress(json.JSONDecodeError):
+                if changed != seen:
+                    trouble.spells = Trouble.read(path).spells
+                    seen = changed
         return now
 
     trouble.clock = clock

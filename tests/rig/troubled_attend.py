@@ -5,7 +5,9 @@ The product knows nothing of it: aioice's sockets are taken hold of before the a
 
 from __future__ import annotations
 
+import os
 import sys
+from importlib import import_module
 from pathlib import Path
 
 from tests.rig.trouble import armed_at
@@ -17,12 +19,14 @@ def main() -> None:
     path = Path(sys.argv[2])
     del sys.argv[1:3]
     trouble = armed_at(path)
-    from egress import attend
+    attend = import_module("egress.attend")
 
-    try:
-        attend.main()
-    finally:
-        print(f"trouble: {trouble}", file=sys.stderr)
+    code = attend.main()
+    print(f"trouble: {trouble}", file=sys.stderr)
+    # As the attendant itself ends: threads of libraries may still be winding down.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":
