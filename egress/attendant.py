@@ -139,7 +139,7 @@ class Attendant:
         try:
             kind = connector(self.job.connector["type"])
             address = kind.Address.model_validate(self.job.connector)
-            self._attendance = kind.attend(address, Attending(self.job.call_cid, self.job.ice))
+            self._attendance = kind.attend(address, Attending(self.job.call_cid, self.job.ice, self.job.delay))
             timeout = self._loop.call_later(CONNECT_TIMEOUT, self._never_connected)
             try:
                 async for event in self._attendance.events():

@@ -33,6 +33,8 @@ class Attending:
 
     call_cid: str
     ice: IceSettings
+    delay: float = 1.0
+    """Seconds that the call is composed behind live: how long a lost packet is worth waiting for."""
 
 
 AddressModel = type[BaseModel]

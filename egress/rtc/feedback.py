@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from aiortc.rtp import (
     RTCP_PSFB_APP,
     RTCP_PSFB_PLI,
@@ -75,7 +73,10 @@ class Reception:
         )
 
 
-def receiver_reports(sender: int, receptions: Iterable[Reception], now: float) -> list[bytes]:
-    """Receiver reports on all streams, at most 31 a packet."""
-    reports = [r.report(now) for r in receptions]
-    return [bytes(RtcpRrPacket(ssrc=sender, reports=reports[i : i + 31])) for i in range(0, len(reports), 31)]
+def receiver_report(sender: int, reception: Reception, now: float) -> bytes:
+    """A report on one stream.
+
+    Every compound begins with one (RFC 3550, 6.1), on the stream of which the rest speaks: Janus has nothing else by
+    which to tell whose feedback it is, because we send no stream that it could know us by.
+    """
+    return bytes(RtcpRrPacket(ssrc=sender, reports=[reception.report(now)]))

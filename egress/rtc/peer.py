@@ -32,7 +32,7 @@ CONNECT_TIMEOUT = 15.0
 
 
 class PeerReceiver:
-    """One connection to an SFU (or to a guest) that only receives.
+    """One connection to an SFU (or to a guest) that only receives, for use ``delay`` seconds behind live.
 
     ``on_track(mid, track)`` is called once for each audio or video section that an offer brings; ``on_removed(mid)``
     when a later offer takes it away; ``on_closed(reason)`` once, when the connection fails or the other side ends it,
@@ -43,10 +43,12 @@ class PeerReceiver:
         self,
         ice: IceSettings,
         *,
+        delay: float = 1.0,
         on_track: Callable[[str, PeerTrack], None] | None = None,
         on_removed: Callable[[str], None] | None = None,
         on_closed: Callable[[str], None] | None = None,
     ) -> None:
+        self._delay = delay
         self._on_track = on_track
         self._on_removed = on_removed
         self._on_closed = on_closed
@@ -149,7 +151,7 @@ class PeerReceiver:
                 known.section = section
                 self._route(section, known)
                 continue
-            track = PeerTrack(section, self._wake)
+            track = PeerTrack(section, self._delay, self._wake)
             self._tracks[section.mid] = track
             self._route(section, track)
             if self._on_track is not None:
@@ -257,31 +259,33 @@ class PeerReceiver:
         if self._closed:
             return
         now = time.monotonic()
-        packets: list[bytes] = []
         again = False
         for track in self._tracks.values():
             track.deliver(now)
             if track.ssrc is None:
                 continue
+            wishes: list[bytes] = []
             lost = track.buffer.wants_again(now)
             if lost:
-                packets.append(feedback.nack(self._ssrc, track.ssrc, lost))
+                wishes.append(feedback.nack(self._ssrc, track.ssrc, lost))
             if track.keyframes.due(now):
-                packets.append(feedback.picture_loss(self._ssrc, track.ssrc))
+                wishes.append(feedback.picture_loss(self._ssrc, track.ssrc))
+            if wishes:
+                self._send_about(track.ssrc, wishes, now)
             again = again or track.keyframes.wanted or track.buffer.next_event() is not None
-        self.transport.send_rtcp(packets)
         if again:
             self._wake()
+
+    def _send_about(self, ssrc: int, wishes: list[bytes], now: float) -> None:
+        reception = self._receptions.get(ssrc)
+        if reception is not None:
+            self.transport.send_rtcp([feedback.receiver_report(self._ssrc, reception, now), *wishes])
 
     async def _send_reports(self) -> None:
         while True:
             now = time.monotonic()
-            packets = feedback.receiver_reports(self._ssrc, self._receptions.values(), now)
             video = [t.ssrc for t in self._tracks.values() if t.kind == "video" and t.ssrc is not None]
-            if video:
-                if not packets:
-                    packets = feedback.receiver_reports(self._ssrc, [], now)
-                packets.append(feedback.estimate(self._ssrc, video))
-            self.transport.send_rtcp(packets)
+            for ssrc in tuple(self._receptions):
+                self._send_about(ssrc, [feedback.estimate(self._ssrc, video)] if ssrc in video else [], now)
             # RFC 3550, 6.2: spread, so that the reports of many receivers do not come together.
             await asyncio.sleep(REPORT_INTERVAL * random.uniform(0.7, 1.3))

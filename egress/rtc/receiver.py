@@ -6,7 +6,7 @@ import contextlib
 import logging
 from collections.abc import Callable
 
-from egress.rtc.buffer import FrameBuffer
+from egress.rtc.buffer import FrameBuffer, settings_for
 from egress.rtc.clock import TrackClock
 from egress.rtc.keyframes import KeyframeRequests
 from egress.rtc.packet import RtpPacket, unwrap
@@ -20,10 +20,11 @@ log = logging.getLogger(__name__)
 class PeerTrack:
     """A track of a peer (a :class:`~egress.rtc.track.MediaTrack`). Fed and read on the event loop only."""
 
-    def __init__(self, section: Section, wake: Callable[[], None]) -> None:
+    def __init__(self, section: Section, delay: float, wake: Callable[[], None]) -> None:
         self.mid = section.mid
         self.section = section
-        self.buffer = FrameBuffer(section.kind)
+        self._delay = delay
+        self.buffer = FrameBuffer(section.kind, settings_for(section.kind, delay))
         self.keyframes = KeyframeRequests()
         primary = next(pt for pt, name in section.codecs.items() if name not in ("rtx", "red"))
         self._codec = section.codecs[primary]
@@ -99,7 +100,7 @@ class PeerTrack:
 
     def _begin(self, ssrc: int) -> None:
         if self.ssrc is not None:
-            self.buffer = FrameBuffer(self.kind)
+            self.buffer = FrameBuffer(self.kind, settings_for(self.kind, self._delay))
             self.clock.reset()
             self._timed = None
         self.ssrc = ssrc

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from aiortc import RTCIceCandidate, RTCIceParameters
+from aiortc import RTCIceCandidate, RTCIceParameters, RTCRtpCodecParameters
 from aiortc.rtcdtlstransport import RTCDtlsParameters
+from aiortc.rtcrtpparameters import RTCRtcpFeedback
 from aiortc.sdp import GroupDescription, MediaDescription, SessionDescription
 
 from egress.rtc.packet import ABSOLUTE_CAPTURE_TIME, AUDIO_LEVEL, MID, VIDEO_ORIENTATION
@@ -115,6 +116,14 @@ def _section(media: MediaDescription) -> Section | None:
     return section
 
 
+def _feedback(kind: Kind, codec: RTCRtpCodecParameters) -> list[RTCRtcpFeedback]:
+    wanted = [f for f in codec.rtcpFeedback if f.type in FEEDBACK]
+    if kind == "audio" and not any(f.type == "nack" for f in wanted):
+        # Seldom offered for sound, but understood: Janus keeps sound for repetition once somebody says this.
+        wanted.append(RTCRtcpFeedback(type="nack"))
+    return wanted
+
+
 def write_answer(
     offer: Offer,
     *,
@@ -147,7 +156,7 @@ def write_answer(
         if usable and section is not None:
             ours.direction = "recvonly" if section.active else "inactive"
             ours.rtp.codecs = [
-                replace(c, rtcpFeedback=[f for f in c.rtcpFeedback if f.type in FEEDBACK])
+                replace(c, rtcpFeedback=_feedback(section.kind, c))
                 for c in theirs.rtp.codecs
                 if c.payloadType in section.codecs
             ]
