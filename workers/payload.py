@@ -12,7 +12,7 @@ MAX_TEXT = 8_192
 """Characters in one string."""
 MAX_TOTAL = 65_536
 """Characters in all strings together."""
-MAX_INTEGER = 2**53
+MAX_INTEGER = 2**63 - 1
 
 
 class BadMessage(ValueError):
@@ -53,7 +53,7 @@ def check(payload: object) -> dict[str, Any]:
             continue
         elif isinstance(value, int):
             if abs(value) > MAX_INTEGER:
-                raise BadMessage(f"{where}: is a number beyond ±2^53")
+                raise BadMessage(f"{where}: is a number beyond ±2^63")
         elif isinstance(value, float):
             if not math.isfinite(value):
                 raise BadMessage(f"{where}: must be a finite number")

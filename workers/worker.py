@@ -136,8 +136,10 @@ class Worker:
 
     async def _until_stopped(self, agent: asyncio.Task[None], beside: list[asyncio.Task[None]]) -> None:
         stopped = asyncio.create_task(self._stopped.wait())
-        done, _ = await asyncio.wait([agent, *beside, stopped], return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
+        try:
+            done, _ = await asyncio.wait([agent, *beside, stopped], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopped.cancel()
         for task in done - {stopped}:
             await task  # one that ended before it was told to has failed: say so
 

@@ -79,9 +79,7 @@ class Bench:
         payload.setdefault("call_cid", CALL)
         if message_type == "start_recording":
             payload.setdefault("connector", CONNECTOR)
-        return carry_out(
-            self.ledger, self.settings, message_type, payload, message_id or str(uuid.uuid4())
-        )
+        return carry_out(self.ledger, self.settings, message_type, payload, message_id or str(uuid.uuid4()))
 
     def record(self, **payload: Any) -> str:
         return self.send("start_recording", **payload).egress_ids[0]
@@ -119,9 +117,7 @@ class Bench:
         await until(lambda: self.egress(egress_id).recorded >= seconds, 15.0)
 
 
-async def until(
-    condition: Callable[[], bool], timeout: float = 10.0, now: Callable[[], Any] | None = None
-) -> None:
+async def until(condition: Callable[[], bool], timeout: float = 10.0, now: Callable[[], Any] | None = None) -> None:
     deadline = asyncio.get_running_loop().time() + timeout
     while not condition():
         if asyncio.get_running_loop().time() > deadline:

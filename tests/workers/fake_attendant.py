@@ -1,6 +1,7 @@
 """An attendant without calls: speaks egress/protocol.py over its socket and writes small playable files.
 
-``python -m tests.workers.fake_attendant BEHAVIOUR --socket PATH``; behaviours: see ``Behaviour``.
+``python -m tests.workers.fake_attendant BEHAVIOUR --socket PATH``; behaviours: records, crashes (after a
+second), hangs, fails, silent_room, untold (tells nothing of its files), no_room, dies_at_once.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -79,7 +81,7 @@ class Recording:
         folder = self.job.spool / self.spec.egress_id
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{self.part:03}-{os.getpid()}.mp4"
-        options = {"movflags": "hybrid_fragmented+delay_moov", "frag_duration": "300000"}
+        options = {"movflags": "hybrid_fragmented+delay_moov", "frag_duration": "300000", "flush_packets": "1"}
         start = now()
         with av.open(str(path), "w", format="mp4", options=options) as out:
             video: Any = out.add_stream("libx264", rate=FPS, options={"preset": "ultrafast", "tune": "zerolatency"})
@@ -89,9 +91,7 @@ class Recording:
             audio.layout = "stereo"
             if self.fake.behaviour != "untold":
                 self.fake.tell(
-                    PartOpened(
-                        at=now(), egress_id=self.spec.egress_id, part=self.part, path=path, start_time=start
-                    )
+                    PartOpened(at=now(), egress_id=self.spec.egress_id, part=self.part, path=path, start_time=start)
                 )
             loop = asyncio.get_running_loop()
             began, n = loop.time(), 0
@@ -113,6 +113,8 @@ class Recording:
                             pictures_dropped=0,
                         )
                     )
+                if self.fake.behaviour == "hangs" and n == FPS // 2:
+                    time.sleep(600)  # noqa: ASYNC251 - this is what being stuck is
                 if self.fake.behaviour == "crashes" and n == FPS:
                     os.kill(os.getpid(), signal.SIGKILL)
                 if self.stopped.is_set() or n / FPS >= self.spec.roll_over:
@@ -175,8 +177,6 @@ class Fake:
         self.writer = writer
         while line := await reader.readline():
             command = COMMAND.validate_json(line)
-            if self.behaviour == "hangs" and self.job is not None:
-                continue
             await self.obey(command)
         if self.job is None:
             self.over.set()
@@ -216,11 +216,7 @@ class Fake:
     def start(self, spec: CompositeRecording) -> None:
         assert self.job is not None
         if spec.egress_id in self.recordings:
-            self.tell(
-                Refused(
-                    at=now(), op="start", code="known", error="it records already", egress_id=spec.egress_id
-                )
-            )
+            self.tell(Refused(at=now(), op="start", code="known", error="it records already", egress_id=spec.egress_id))
             return
         self.recordings[spec.egress_id] = Recording(self, self.job, spec)
 

@@ -1,0 +1,168 @@
+"""The commands and their options; what they do is in the module of each."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import IntEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Exit(IntEnum):
+    """What a command's exit code means."""
+
+    OK = 0
+    FAILED = 1
+    BAD_INPUT = 2
+    NOT_FOUND = 3
+    UNAVAILABLE = 4
+
+
+class CliError(Exception):
+    """A command cannot go on. The text is one sentence for people."""
+
+    def __init__(self, code: Exit, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+app = typer.Typer(
+    name="wallflower",
+    help="Records live calls as a guest whom nobody sees.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    epilog="Exit codes: 0 done, 1 failed, 2 bad input or settings, 3 not found, 4 ledger or broker out of reach.",
+)
+egress_app = typer.Typer(help="What is and was recorded.", no_args_is_help=True)
+app.add_typer(egress_app, name="egress")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+@app.command()
+def worker(
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+) -> None:
+    """Run a worker: take messages, attend calls, deliver files and events. Ends well on SIGTERM."""
+    from workers.cli.worker import run
+
+    run(log_level)
+
+
+@app.command()
+def send(
+    message: Annotated[
+        str | None, typer.Argument(help="A file with the message as JSON, or - for standard input.")
+    ] = None,
+    json: Annotated[str | None, typer.Option("--json", help="The message itself.")] = None,
+    type: Annotated[
+        str | None, typer.Option(help="start_recording or stop_recording, when the message has no type.")
+    ] = None,
+) -> None:
+    """Send a message: an object with "type" and the fields of that message. Prints what became of it as JSON."""
+    from workers.cli.send import run
+
+    run(message, json, type)
+
+
+@egress_app.command("list")
+def egress_list(
+    call: Annotated[str | None, typer.Option(help="Only of this call (type:id).")] = None,
+    live: Annotated[bool, typer.Option("--live", help="Only those not over yet.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
+    json: Json = False,
+) -> None:
+    """List egresses, the newest first."""
+    from workers.cli.egress import list_
+
+    list_(call, live, limit, json)
+
+
+@egress_app.command("show")
+def egress_show(egress_id: str, json: Json = False) -> None:
+    """Show one egress with its files."""
+    from workers.cli.egress import show
+
+    show(egress_id, json)
+
+
+@egress_app.command("stop")
+def egress_stop(egress_id: str, json: Json = False) -> None:
+    """Stop one egress."""
+    from workers.cli.egress import stop
+
+    stop(egress_id, json)
+
+
+@app.command()
+def events(
+    call: Annotated[str | None, typer.Option(help="Only of this call (type:id).")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what happens next.")] = False,
+    json: Json = False,
+) -> None:
+    """Show events as the ledger has them."""
+    from workers.cli.events import run
+
+    run(call, follow, json)
+
+
+@app.command()
+def doctor(json: Json = False) -> None:
+    """Check what is installed, reachable and writable. Exit code 1 when something needed is broken."""
+    from workers.cli.doctor import run
+
+    run(json)
+
+
+@app.command()
+def demo(
+    seconds: Annotated[float, typer.Option(min=1, max=3600, help="How long to record.")] = 15.0,
+    out: Annotated[Path, typer.Option(help="Folder for everything that comes of it.")] = Path("demo-out"),
+) -> None:
+    """Record a call of three guests inside this machine, from a message to a stored file and a page to look at."""
+    from workers.cli.demo import run
+
+    run(seconds, out)
+
+
+def main() -> None:
+    """The console script. Errors are one sentence on standard error, never a traceback."""
+    try:
+        app()
+    except BrokenPipeError:
+        # Whoever read our output has enough of it; the interpreter must not try to write the rest at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(Exit.OK)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        sys.exit(_explain(error))
+
+
+def _explain(error: Exception) -> int:
+    from workers.ledger.database import LedgerError, LedgerUnavailable
+    from workers.payload import BadMessage
+    from workers.settings import SettingsError
+
+    name = type(error).__name__
+    if isinstance(error, CliError):
+        code = error.code
+    elif isinstance(error, (SettingsError, BadMessage)):
+        code = Exit.BAD_INPUT
+    elif isinstance(error, LedgerUnavailable) or name == "BrokerError":
+        code = Exit.UNAVAILABLE
+    elif isinstance(error, (LedgerError, OSError)) or name == "AlreadyRunning":
+        code = Exit.FAILED
+    else:
+        import logging
+
+        logging.getLogger(__name__).debug("unexpected", exc_info=error)
+        print(f"wallflower: unexpected {name}: {error}", file=sys.stderr)
+        return Exit.FAILED
+    print(f"wallflower: {error}", file=sys.stderr)
+    return code
