@@ -162,6 +162,36 @@ def addresses() -> str:
     return subprocess.check_output(["ip", "addr"], text=True)
 
 
+async def test_a_timeline_is_followed(server: JanusServer) -> None:
+    timeline = [
+        {"at": 0.6, "guest": "ben", "do": "join"},
+        {"at": 0.1, "guest": "ana", "do": "join"},
+        {"at": 1.2, "guest": "ana", "do": "leave"},
+    ]
+    assert server.ws_url is not None
+    specs = [GuestSpec("ana", 0), GuestSpec("ben", 1, video=False)]
+    async with Guests(Call(server.ws_url, PLAIN, server.host_address, specs, timeline)) as guests:
+        await asyncio.sleep(1.6)
+        [left] = await server.publishers()
+        assert [stream["type"] for stream in left["streams"]] == ["audio"]
+    told = [(e["guest"], e["event"], e["at"]) for e in guests.events if e["event"] in ("joined", "left")]
+    assert [t[:2] for t in told] == [("ana", "joined"), ("ben", "joined"), ("ana", "left"), ("ben", "left")]
+    assert told[1][2] - told[0][2] == pytest.approx(0.5, abs=0.2)
+
+
+async def test_what_a_killed_run_left_is_taken_away() -> None:
+    gone = "wf-sfu-250-4194305-1"  # above the highest process id there can be
+    janus._ip("netns", "add", gone)
+    janus._ip("link", "add", "wfs250", "type", "veth", "peer", "name", "wfp250")
+    try:
+        async with JanusServer():
+            assert gone not in janus._ip("netns", "list").stdout
+            assert "wfs250" not in janus._ip("link").stdout
+    finally:
+        janus._ip("link", "del", "wfs250", check=False)
+        janus._ip("netns", "del", gone, check=False)
+
+
 async def test_nothing_is_left_behind() -> None:
     async with JanusServer() as server:
         pid, network = server.pid, server.host_address

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.rig import picture, sound
-from tests.rig.judge import Judged, Stats, judge
+from tests.rig.judge import Judged, Stats, judge, main
 from tests.rig.judge_pictures import Rect
 from tests.rig.synthetic import as_sent, mix, write_recording
 
@@ -49,6 +49,13 @@ def test_the_table_names_every_guest(perfect: Judged) -> None:
     lines = perfect.summary().splitlines()
     assert "640x360 at 30.00 fps" in lines[1]
     assert [line.split()[0] for line in lines[-4:]] == ["0", "1", "2", "3"]
+
+
+def test_the_summary_can_be_had_from_a_shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main([str(write_recording(tmp_path / "x.mp4", 2, {6: GRID[0]}, mix([6], 2)))])
+    printed = capsys.readouterr().out
+    assert "video 2.000 s" in printed
+    assert printed.splitlines()[-1].split()[:2] == ["6", "100.0%"]
 
 
 def test_sound_that_is_80_ms_early_shows_as_offset(tmp_path: Path) -> None:
@@ -142,6 +149,14 @@ def test_a_silenced_guest_is_seen_but_not_heard(tmp_path: Path) -> None:
     assert judged.beeps(3) == []
     assert len(judged.beeps(2)) == 3
     assert judged.presence(3) == 1.0
+
+
+def test_something_else_in_a_guests_colour_is_no_guest(tmp_path: Path) -> None:
+    # An avatar may have the colour of guest 0 by chance.
+    path = write_recording(tmp_path / "x.mp4", 2, {0: GRID[0], 1: GRID[3]}, None, blank={0: (40, 240, 100, 100)})
+    judged = judge(path)
+    assert judged.tiles_at(1.0) == {0: GRID[0], 1: GRID[3]}
+    assert judged.presence(0) == 1.0
 
 
 def test_screen_shares_are_told_from_their_sharers(tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """Judges a recording of the rig's guests by looking at it and listening to it.
 
 ``judged = judge(path)`` reads a file once; everything else is asked of what was read. Several paths are parts laid
-end to end. Times are seconds of the file unless said otherwise. Guests are identities (see :mod:`tests.rig.picture`).
+end to end; ``python -m tests.rig.judge FILE …`` prints the summary. Times are seconds of the file unless said
+otherwise. Guests are identities (see :mod:`tests.rig.picture`).
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -337,6 +339,10 @@ def judge(*paths: Path, offsets: Sequence[float] | None = None) -> Judged:
     )
 
 
+def main(arguments: Sequence[str]) -> None:
+    print(judge(*(Path(argument) for argument in arguments)).summary())
+
+
 def _container_duration(path: Path) -> float:
     with av.open(str(path)) as container:
         return (container.duration or 0) / av.time_base
@@ -355,3 +361,7 @@ def _spreads(marks: list[list[float]]) -> list[float]:
             found.append(every[end - 1][0] - every[at][0])
         at = end
     return found
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -79,7 +79,7 @@ class _Reader:
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
         self.seen: dict[int, Sightings] = {}
-        self._places: dict[tuple[int, ...], tuple[Rect, list[tuple[slice, slice]]]] = {}
+        self._places: dict[tuple[int, bytes], tuple[Rect, list[tuple[slice, slice]]] | None] = {}
 
     def read(self, index: int, luma: Plane, blue: Plane, red: Plane) -> None:
         half = _GRID // 2
@@ -87,14 +87,13 @@ class _Reader:
         counts = np.bincount(cells.ravel() + 1, minlength=2 * picture.CAMERAS + 1)[1:]
         for identity in np.flatnonzero(counts >= _LEAST_CELLS):
             where = cells == identity
-            rows = np.flatnonzero(where.sum(axis=1) >= 2)
-            columns = np.flatnonzero(where.sum(axis=0) >= 2)
-            if not len(rows) or not len(columns):
-                continue
-            key = (int(identity), int(rows[0]), int(rows[-1]), int(columns[0]), int(columns[-1]))
-            place = self._places.get(key)
+            key = (int(identity), where.tobytes())
+            if key not in self._places:
+                cluster = _cluster(where)
+                self._places[key] = self._place(int(identity), cluster, blue, red) if cluster else None
+            place = self._places[key]
             if place is None:
-                place = self._places[key] = self._place(key, blue, red)
+                continue
             rect, areas = place
             means = np.array([luma[area].mean() if luma[area].size else 0.0 for area in areas])
             number = picture.number_of(means[1:])
@@ -104,9 +103,11 @@ class _Reader:
             sightings.flash.append(bool(means[0] > _FLASH_LUMA))
             sightings.rect.append(rect)
 
-    def _place(self, key: tuple[int, ...], blue: Plane, red: Plane) -> tuple[Rect, list[tuple[slice, slice]]]:
+    def _place(
+        self, identity: int, cluster: tuple[int, int, int, int], blue: Plane, red: Plane
+    ) -> tuple[Rect, list[tuple[slice, slice]]]:
         """The exact rectangle around the coarse one, and where in it flash and code are."""
-        identity, top, bottom, left, right = key
+        top, bottom, left, right = cluster
         y0, y1 = max(0, top * _GRID - _GRID), (bottom + 2) * _GRID
         x0, x1 = max(0, left * _GRID - _GRID), (right + 2) * _GRID
         where = _TABLE[blue[y0:y1, x0:x1], red[y0:y1, x0:x1]] == identity
@@ -124,6 +125,31 @@ class _Reader:
             return slice(max(0, y_from), y_to), slice(max(0, x_from), x_to)
 
         return (x, y, width, height), [region(area) for area in (FLASH, *CODE)]
+
+
+def _cluster(where: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
+    """Top, bottom, left and right of the largest connected patch: other things may have a guest's colour too.
+
+    Where marks cut a narrow picture across, its pieces lie above each other and are equally wide.
+    """
+    left_over = {(int(y), int(x)) for y, x in np.argwhere(where)}
+    patches = []
+    while left_over:
+        patch = [left_over.pop()]
+        for y, x in patch:
+            for near in ((y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)):
+                if near in left_over:
+                    left_over.remove(near)
+                    patch.append(near)
+        rows, columns = zip(*patch, strict=True)
+        patches.append((len(patch), min(rows), max(rows), min(columns), max(columns)))
+    size, top, bottom, left, right = max(patches)
+    if size < _LEAST_CELLS:
+        return None
+    for _, above, below, west, east in patches:
+        if abs(west - left) <= 1 and abs(east - right) <= 1:
+            top, bottom = min(top, above), max(bottom, below)
+    return top, bottom, left, right
 
 
 def who_is_in(frame: av.VideoFrame) -> list[int]:

@@ -38,10 +38,11 @@ def write_recording(
     shows: Shows = as_sent,
     size: tuple[int, int] = (640, 360),
     skip: frozenset[int] = frozenset(),
+    blank: Mapping[int, Rect] | None = None,
 ) -> Path:
     """Compose guests into tiles and write H.264 and AAC (MP4), or MP3 when there are no tiles.
 
-    Pictures in ``skip`` are left out of the file altogether.
+    Pictures in ``skip`` are left out of the file altogether; ``blank`` paints bare areas in guests' colours over all.
     """
     width, height = size
     with av.open(str(path), "w") as container:
@@ -62,7 +63,7 @@ def write_recording(
             for index in range(round(seconds * picture.FPS)):
                 if index in skip:
                     continue
-                frame = _compose(index, width, height, tiles, shows)
+                frame = _compose(index, width, height, tiles, shows, blank or {})
                 frame.pts, frame.time_base = index * 90_000 // picture.FPS, Fraction(1, 90_000)
                 container.mux(video.encode(frame))
             container.mux(video.encode(None))
@@ -83,7 +84,9 @@ def _drawn(identity: int, number: int, width: int, height: int) -> tuple[Plane, 
     return picture.draw(identity, number, width, height)
 
 
-def _compose(index: int, width: int, height: int, tiles: Mapping[int, Rect], shows: Shows) -> av.VideoFrame:
+def _compose(
+    index: int, width: int, height: int, tiles: Mapping[int, Rect], shows: Shows, blank: Mapping[int, Rect]
+) -> av.VideoFrame:
     luma = np.full((height, width), 30, np.uint8)
     blue = np.full((height // 2, width // 2), 128, np.uint8)
     red = blue.copy()
@@ -97,5 +100,9 @@ def _compose(index: int, width: int, height: int, tiles: Mapping[int, Rect], sho
             cut, at = max(0, -x) // part, max(0, x) // part
             inside = canvas[y // part : (y + h) // part, at : (x + w) // part]
             inside[:] = plane[:, cut : cut + inside.shape[1]]
+    for identity, (x, y, w, h) in blank.items():
+        luma[y : y + h, x : x + w] = picture.BASE_LUMA
+        for canvas, value in zip((blue, red), picture.chroma(identity), strict=True):
+            canvas[y // 2 : (y + h) // 2, x // 2 : (x + w) // 2] = value
     planes = np.concatenate([luma.ravel(), blue.ravel(), red.ravel()]).reshape(height * 3 // 2, width)
     return av.VideoFrame.from_ndarray(planes, "yuv420p")
