@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import ctypes
 import logging
 import os
 import signal
@@ -33,6 +34,7 @@ SPARE_TIMEOUT = 60.0
 """Seconds without a word from an agent after which a spare goes."""
 LAST_WORDS = 5.0
 """Seconds to wait at the end for an agent to acknowledge the last reports."""
+_M_ARENA_MAX = -8
 
 
 class Process:
@@ -173,6 +175,12 @@ def _on_signals(process: Process) -> None:
         loop.add_signal_handler(number, process.leave, f"signal {signal.Signals(number).name}")
 
 
+def _bound_memory() -> None:
+    """Keep glibc from making an arena for every thread: each would hold on to the largest frame it ever saw."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run an attendant; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m egress.attend", description="Attend one call.")
@@ -180,6 +188,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--socket", type=Path, help="wait for an agent on this Unix socket")
     parser.add_argument("--log-level", default=os.environ.get("WALLFLOWER_LOG_LEVEL", "INFO"))
     given = parser.parse_args(arguments)
+    _bound_memory()
     if (given.job is None) == (given.socket is None):
         parser.error("give either a job file or --socket")
     logging.basicConfig(

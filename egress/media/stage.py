@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 
 MAX_LATE = 0.5
 """Seconds by which a tick may be late and still get its picture."""
+DRAIN = 1.0
+"""Seconds that draining may take with every picture; after that only sound is drained, so that a stop stays quick on a
+machine that is too slow for its call."""
 LINGER = 0.5
 """Seconds that a track which is gone is still played out, beyond the delay."""
 
@@ -73,6 +76,7 @@ class Stage:
         self._programs: list[_Running] = []
         self._origin: float | None = None
         self._tick = 0
+        self._draining_since: float | None = None
         self._closed = False
         self._thread: threading.Thread | None = None
 
@@ -141,7 +145,10 @@ class Stage:
                     self._skip_to(earliest)
                     when = self._time(self._tick)
                 draining = all(r.end is not None for r in self._programs)
-                if not draining:
+                if draining:
+                    self._draining_since = self._draining_since or time.monotonic()
+                else:
+                    self._draining_since = None
                     wait = when + self.delay - time.monotonic()
                     if wait > 0.001:
                         self._lock.wait(wait)
@@ -182,7 +189,10 @@ class Stage:
             return
         self.counts.ticks += 1
         late = time.monotonic() - (when + self.delay)
-        skip = late > MAX_LATE and not drain
+        if self._draining_since is not None:
+            skip = time.monotonic() - self._draining_since > DRAIN
+        else:
+            skip = late > MAX_LATE
         if late > 1 / self.fps:
             self.counts.late += 1
             self.counts.worst_late = max(self.counts.worst_late, late)

@@ -10,6 +10,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from numpy.typing import NDArray
 
 Plane = NDArray[np.uint8]
@@ -53,8 +54,17 @@ def from_rgb(rgb: NDArray[np.float32]) -> Planes:
 
 
 def from_rgba(rgba: NDArray[np.uint8]) -> Planes:
-    """Planes of an opaque (h, w, 4) picture."""
-    return from_rgb(rgba[..., :3].astype(np.float32))
+    """Planes of an opaque (h, w, 4) picture of any size: by swscale, whose work needs no memory to speak of."""
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgba), format="rgba")
+    return planes_of(
+        frame.reformat(
+            format="yuv420p",
+            dst_colorspace=Colorspace.ITU601,
+            dst_color_range=ColorRange.MPEG,
+            interpolation=Interpolation.AREA,
+            threads=1,
+        )
+    )
 
 
 def _bytes(values: NDArray[np.float32]) -> Plane:
