@@ -47,7 +47,7 @@ class RecordSettings(_Message):
         try:
             check_layout(value.name, value.options)
         except LayoutError as error:
-            raise _At(error.field, error.reason) from None
+            raise _At(error.field.removeprefix("layout."), error.reason) from None
         return value
 
     @property
@@ -143,15 +143,23 @@ class _Inside(_At):
 
 def sentences(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """One sentence a problem: which field, what is wrong with it, what is allowed."""
-    told: list[str] = []
+    told: dict[str, str] = {}
+    inner: list[str] = []
     for problem in error.errors(include_url=False):
-        where = ".".join(shown(str(part)) for part in problem["loc"])
+        parts = [shown(str(part)) for part in problem["loc"] if not _names_a_choice(part)]
+        where = ".".join(parts)
         cause = problem.get("ctx", {}).get("error")
         if isinstance(cause, _At):
-            told.extend(f"{where}.{line}" for line in cause.lines)
+            inner.extend(f"{where}.{line}" for line in cause.lines)
         else:
-            told.append(f"{where or 'the message'}: {_reason(dict(problem), model)}")
-    return told
+            # One sentence a field: of several kinds that are allowed, the first is the usual one.
+            told.setdefault(where, f"{where or 'the message'}: {_reason(dict(problem), model)}")
+    return [*told.values(), *inner]
+
+
+def _names_a_choice(part: int | str) -> bool:
+    """Whether pydantic means one of several allowed kinds by it, not a field."""
+    return isinstance(part, str) and (part in ("int", "str", "float", "bool") or part.startswith("constrained-"))
 
 
 def _reason(problem: dict[str, Any], model: type[BaseModel]) -> str:

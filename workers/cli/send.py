@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import uuid
 from pathlib import Path
@@ -16,6 +17,7 @@ from workers.settings import Settings, load
 
 
 def run(source: str | None, text: str | None, type_: str | None) -> None:
+    logging.getLogger("workers").setLevel(logging.ERROR)  # a refusal is told as this command's error
     message_type, payload = read(source, text, type_)
     print(json.dumps(send(load(), message_type, payload)))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, Integer, String, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, DateTime, Double, ForeignKey, Index, Integer, String, UniqueConstraint
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -77,7 +77,7 @@ class Egress(Base):
     files_closed: Mapped[bool] = mapped_column(default=False)
     """Nothing more will be written; what is left is delivery."""
     restarts: Mapped[int] = mapped_column(Integer, default=0)
-    recorded: Mapped[float] = mapped_column(default=0.0)
+    recorded: Mapped[float] = mapped_column(Double, default=0.0)
     """Seconds, as last told by the attendant."""
     participants: Mapped[int] = mapped_column(Integer, default=0)
     error: Mapped[str | None] = mapped_column(String(1000))
@@ -106,7 +106,7 @@ class File(Base):
     size: Mapped[int | None] = mapped_column(BigInteger)
     start_time: Mapped[datetime]
     end_time: Mapped[datetime | None]
-    duration: Mapped[float | None]
+    duration: Mapped[float | None] = mapped_column(Double)
     salvaged: Mapped[bool] = mapped_column(default=False)
     error: Mapped[str | None] = mapped_column(String(1000))
 
