@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from egress.call.loopback.guests import MOST_GUESTS
+from egress.call.loopback.cast import MOST_GUESTS
 
 
 class LoopbackAddress(BaseModel):

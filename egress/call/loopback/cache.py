@@ -12,7 +12,8 @@ from pathlib import Path
 import av
 
 from egress.call.loopback import guests
-from egress.call.loopback.guests import Content, Guest, content
+from egress.call.loopback.cast import Guest
+from egress.call.loopback.guests import Content, content
 
 _HEADER = struct.Struct(">4I")
 _LENGTH = struct.Struct(">I")

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from egress.call.connector import Attendance, Attending
 from egress.call.loopback.address import LoopbackAddress
 from egress.call.loopback.attendance import LoopbackAttendance, participant
-from egress.call.loopback.guests import CAST
+from egress.call.loopback.cast import CAST
 from egress.call.loopback.wire import Wire
 from egress.call.model import Participant
 

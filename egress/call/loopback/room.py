@@ -16,7 +16,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from egress.call.loopback.cache import cached_content
-from egress.call.loopback.guests import CAST, MOST_GUESTS, Content, Guest
+from egress.call.loopback.cast import CAST, MOST_GUESTS, Guest
+from egress.call.loopback.guests import Content
 from egress.call.loopback.sender import Sender
 from egress.call.loopback.tracks import TURN
 from egress.call.loopback.wire import LONGEST_LINE, Message
