@@ -14,6 +14,7 @@ from workers.ledger import claims
 from workers.ledger.claims import LeaseLost
 from workers.ledger.states import LIVE
 from workers.ledger.tables import CallSession, Egress, File
+from workers.settings import Settings
 from workers.spares import send_home
 
 log = logging.getLogger(__name__)
@@ -64,6 +65,7 @@ class Agent:
         """Clear up after an agent that did not end well."""
         in_use, orphans = await self._around.ledger.read(_left_behind)
         await send_home(self._around.settings, in_use)
+        await asyncio.to_thread(_prune_logs, self._around.settings)
         self._around.delivery.salvage(orphans)
 
     async def _look(self) -> None:
@@ -141,6 +143,12 @@ class Agent:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._attended.clear()
         await self._around.spares.close()
+
+
+def _prune_logs(settings: Settings) -> None:
+    logs = sorted(settings.runs.glob("*.log"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in logs[settings.attendants.keep_logs :]:
+        path.unlink(missing_ok=True)
 
 
 def _left_behind(tx: Session) -> tuple[set[str], list[File]]:

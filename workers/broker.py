@@ -5,7 +5,6 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 import dramatiq
-from dramatiq.errors import BrokerConnectionError
 from dramatiq.middleware import CurrentMessage
 
 from workers.settings import Settings
@@ -61,8 +60,8 @@ def send(broker: dramatiq.Broker, queue: str, message_type: str, payload: dict[s
     try:
         broker.declare_queue(queue)
         broker.enqueue(message)
-    except (BrokerConnectionError, OSError) as error:
-        raise BrokerError(f"the broker is out of reach: {error}") from None
+    except Exception as error:  # each driver has a family of its own, some without a common root
+        raise BrokerError(f"the broker is out of reach: {error or type(error).__name__}") from None
     return message.message_id
 
 

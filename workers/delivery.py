@@ -11,7 +11,8 @@ from pathlib import Path
 from storage.target import StorageError, Target
 from workers.ledger import files
 from workers.ledger.asynchronous import AsyncLedger
-from workers.ledger.tables import File
+from workers.ledger.states import State
+from workers.ledger.tables import Egress, File
 from workers.salvage import Salvaged, examine
 
 log = logging.getLogger(__name__)
@@ -78,6 +79,9 @@ class Delivery:
         now = datetime.now(UTC)
         await self._ledger.write(lambda tx: files.delivered(tx, file.id, stored.url, stored.size, now))
         log.info("delivered %s of %s", file.key, file.egress_id)
+        if await self._ledger.read(lambda tx: State(tx.get_one(Egress, file.egress_id).state).over):
+            with contextlib.suppress(OSError):  # something is left in it: then it stays
+                await asyncio.to_thread(Path(file.spool_path).parent.rmdir)
 
     async def _salvage(self, file: File) -> None:
         path = Path(file.spool_path)

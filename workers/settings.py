@@ -129,6 +129,8 @@ class AttendantSettings(_Section):
     leave_timeout: Seconds = 60.0
     """Seconds that an attendant may take to finish its files after it was told to leave."""
     orphan_timeout: float = Field(default=60.0, ge=1.0)
+    keep_logs: int = Field(default=200, ge=0)
+    """Log files of attendants that are kept; older ones go when a worker starts."""
     restarts: int = Field(default=5, ge=0)
     """Crashes in a row after which a call's recordings fail. The count starts anew after ``healthy`` seconds."""
     healthy: Seconds = 60.0

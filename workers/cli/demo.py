@@ -59,25 +59,29 @@ def _lines(seconds: float) -> Callable[[demo.Step], None]:
         if step.what == last[0] and now - last[1] < 3:
             return
         last = (step.what, now)
-        more = f" {step.recorded:.0f} of {seconds:.0f} s, {step.participants} guests" if step.recorded else ""
+        more = f" {min(step.recorded, seconds):.0f} of {seconds:.0f} s" if step.recorded else ""
+        more += f", {step.participants} guests" if step.recorded and step.participants else ""
         print(f"{now - begun:5.1f} s  {step.what}{more}", flush=True)
 
     return tell
 
 
 def _show(result: demo.Result, console: Console) -> None:
-    # Neither paths nor URLs are wrapped: people copy them.
     listing = Table("file", "duration", "size", title="Files", title_justify="left", box=None)
     for file in result.files:
-        listing.add_row(file.key, f"{file.duration or 0:.2f} s", f"{(file.size or 0) / 1e6:.2f} MB")
-    told = Table("time", "event", "", title="Events", title_justify="left", box=None)
+        name = file.key.rpartition("/")[2] if file.key else ""
+        listing.add_row(name, f"{file.duration or 0:.2f} s", f"{(file.size or 0) / 1e6:.2f} MB")
+    told = Table("time", "event", title="Events", title_justify="left", box=None)
     for event in result.events:
-        told.add_row(event["created_at"][11:23], event["type"], event.get("call_recording", {}).get("filename", ""))
+        told.add_row(event["created_at"][11:23], event["type"])
     console.print()
     console.print(listing)
     console.print()
     console.print(told)
     console.print()
+    # Neither paths nor URLs are wrapped: people copy them.
+    for file in result.files:
+        console.print(f"Stored: {file.url}", highlight=False, soft_wrap=True)
     for name, fact in result.facts:
         console.print(f"Checked {name}: {fact}", highlight=False, soft_wrap=True)
     console.print(f"Look at it: {result.page}", highlight=False, soft_wrap=True)
