@@ -15,6 +15,8 @@ from egress.rtc.track import EncodedFrame, Kind
 
 MAX_JUMP = 3000
 """Sequence numbers by which a stream may jump before it counts as a new one."""
+MAX_HOLE = 500
+"""Packets missing in a row that are worth asking for; a larger hole is an outage, and is given up at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +91,21 @@ class FrameBuffer:
         self._last_time: int | None = None
         self._retry = self.settings.retry_start
         self._rotation = 0
+        self._torn = True
+        """Whether ``_next`` may lie inside a frame whose beginning is not to be had."""
+        self._keys: set[int] = set()
+        """Where key frames surely begin, of the packets that wait."""
 
     @property
     def highest_seq(self) -> int:
         """Extended highest sequence number, as reports want it."""
         return self._highest
 
-    def add(self, packet: RtpPacket, fragment: Fragment, *, repair: bool = False) -> bool:
-        """Take in a packet; ``repair`` marks one rebuilt from redundancy. Returns True when the stream began anew."""
+    def add(self, packet: RtpPacket, fragment: Fragment, *, repair: bool = False, near: int | None = None) -> bool:
+        """Take in a packet; ``repair`` marks one rebuilt from redundancy. Returns True when the stream began anew.
+
+        ``near`` is a time stamp as the caller counts them without wrapping, so that both count alike.
+        """
         now = packet.arrival
         restarted = False
         seq = unwrap(packet.seq, self._highest if self._next is not None else None, 16)
@@ -118,8 +127,11 @@ class FrameBuffer:
                 else:
                     self.counts.late += 1
             return restarted
+        if seq > self._highest + MAX_HOLE:
+            self.counts.lost += seq - self._highest - 1
+            self._abandon(seq)
         if seq > self._highest:
-            for gone in range(self._highest + 1, seq):
+            for gone in range(max(self._highest + 1, self._next), seq):
                 self._missing[gone] = _Missing(now, now + self.settings.first_nack)
             self._highest = seq
         missing = self._missing.pop(seq, None)
@@ -129,11 +141,16 @@ class FrameBuffer:
                 # Only an answer to the first question tells the round trip.
                 took = now - missing.last_ask
                 self._retry += (1.5 * took - self._retry) / 8
-        rtp_time = unwrap(packet.timestamp, self._last_time, 32)
+        rtp_time = unwrap(packet.timestamp, near if self._last_time is None else self._last_time, 32)
         self._last_time = rtp_time
         self._slots[seq] = _Slot(packet, fragment, rtp_time)
+        if fragment.keyframe and fragment.first:
+            self._keys.add(seq)
         if len(self._slots) > self.settings.capacity:
-            self._give_up(self._next)
+            if self.kind == "audio":
+                self._give_up(self._next)
+            else:
+                self._abandon(self._highest + 1)
         return restarted
 
     def _begin(self, seq: int) -> None:
@@ -141,11 +158,20 @@ class FrameBuffer:
         self._highest = seq
 
     def _restart(self, seq: int) -> None:
+        self._abandon(seq)
+        self._last_time = None
+        self._begin(seq)
+
+    def _abandon(self, following: int | None) -> None:
+        """Give up all that waits and all that is missing; go on at ``following``, None for whatever comes next."""
+        self.counts.lost += len(self._missing)
+        self.counts.frames_dropped += self.kind == "video" and bool(self._slots)
         self._slots.clear()
         self._missing.clear()
-        self._last_time = None
+        self._keys.clear()
+        self._next = following
+        self._torn = True
         self.needs_keyframe = self.kind == "video"
-        self._begin(seq)
 
     def wants_again(self, now: float) -> list[int]:
         """16-bit sequence numbers to ask for now (RFC 4585 NACK)."""
@@ -176,26 +202,21 @@ class FrameBuffer:
         """Frames that are complete and in order, oldest first. Overdue packets are given up."""
         frames: list[EncodedFrame] = []
         while self._next is not None:
+            if self.needs_keyframe and self._keys:
+                # Nothing before a key frame is of use any more, so nothing missing there is waited for.
+                self._go_on_at(min(self._keys))
+                self._torn = False
             if self._next in self._slots:
                 taken = self._take_frame()
-                if taken is None:
-                    break
-                if isinstance(taken, EncodedFrame):
-                    frames.append(taken)
-                continue
-            missing = self._missing.get(self._next)
-            if missing is None:
+                if taken is not None:
+                    if isinstance(taken, EncodedFrame):
+                        frames.append(taken)
+                    continue
+            # The first missing packet is the next one, or lies inside the frame that begins there.
+            first = next(iter(self._missing.items()), None)
+            if first is None or now - first[1].since < self.settings.hold:
                 break
-            if now - missing.since < self.settings.hold:
-                break
-            self._give_up(self._next)
-        if not self._missing:
-            return frames
-        # A frame may also be stuck behind a packet missing in its own middle.
-        overdue = next(iter(self._missing.items()))
-        if now - overdue[1].since >= self.settings.hold:
-            self._give_up(overdue[0])
-            frames.extend(self.pop(now))
+            self._give_up(first[0])
         return frames
 
     def _take_frame(self) -> EncodedFrame | bool | None:
@@ -229,11 +250,13 @@ class FrameBuffer:
                 last = seq
                 break
             seq += 1
-        slots = [self._slots.pop(s) for s in range(self._next, last + 1)]
-        self._next = last + 1
+        slots = [self._slots[s] for s in range(self._next, last + 1)]
+        self._go_on_at(last + 1)
+        torn = not slots[0].fragment.starts or (self._torn and not slots[0].fragment.first)
+        counted, self._torn = self._torn, False
         keyframe = any(s.fragment.keyframe for s in slots)
-        if not slots[0].fragment.starts or (self.needs_keyframe and not keyframe):
-            self.counts.frames_dropped += 1
+        if torn or (self.needs_keyframe and not keyframe):
+            self.counts.frames_dropped += not (torn and counted)
             self.needs_keyframe = True
             return True
         self.needs_keyframe = False
@@ -257,40 +280,26 @@ class FrameBuffer:
         self.counts.lost += len(gone)
         if self.kind == "audio":
             # The audio before the hole has left already; go on behind it.
-            self._next = min(self._slots, default=self._highest + 1)
-            self._forget_before(self._next)
+            self._go_on_at(min(self._slots, default=self._highest + 1))
             return
-        self.needs_keyframe = True
-        # The damaged frame ends with a marker or where the time stamp changes; what follows may be good.
-        position = max(seq + 1, self._next or 0)
-        damaged: int | None = None
-        while position <= self._highest:
-            slot = self._slots.get(position)
-            if slot is not None:
-                if slot.fragment.starts and damaged is not None and slot.rtp_time != damaged:
-                    break
-                if slot.fragment.keyframe:
-                    break
-                damaged = slot.rtp_time
-                if slot.packet.marker:
-                    position += 1
-                    break
-            position += 1
-        self.counts.frames_dropped += 1
-        self._next = position
-        self._forget_before(position)
+        self.counts.frames_dropped += not self._torn
+        self.needs_keyframe = self._torn = True
+        self._go_on_at(seq + 1)
 
-    def _forget_before(self, seq: int) -> None:
-        for stale in [s for s in self._slots if s < seq]:
-            del self._slots[stale]
-        for stale in [s for s in self._missing if s < seq]:
-            del self._missing[stale]
+    def _go_on_at(self, seq: int) -> None:
+        """Make ``seq`` the next one and forget what lies before it."""
+        assert self._next is not None
+        for gone in [s for s in self._missing if s < seq]:
+            del self._missing[gone]
+        if len(self._slots) < seq - self._next:
+            for stale in [s for s in self._slots if s < seq]:
+                del self._slots[stale]
+        else:
+            for stale in range(self._next, seq):
+                self._slots.pop(stale, None)
+        self._keys = {s for s in self._keys if s >= seq} if self._keys else self._keys
+        self._next = seq
 
     def skip_all(self) -> None:
-        """Drop what waits (nobody listens); the next frame out must be a key frame."""
-        if self._next is None:
-            return
-        self._slots.clear()
-        self._missing.clear()
-        self._next = self._highest + 1
-        self.needs_keyframe = self.kind == "video"
+        """Drop what waits (nobody listens); begin anew with what comes next, pictures with a key frame."""
+        self._abandon(None)

@@ -13,6 +13,7 @@ class KeyframeRequests:
         self.wanted = False
         self.sent = 0
         self._next = 0.0
+        self._last = -FIRST_INTERVAL
         self._interval = FIRST_INTERVAL
 
     def want(self) -> None:
@@ -21,13 +22,15 @@ class KeyframeRequests:
     def arrived(self, now: float) -> None:
         """A key frame came: the wish is fulfilled, the next one may be told soon again."""
         self.wanted = False
+        # What had been put off while none came must not put off the next wish.
+        self._next = min(self._next, max(now, self._last + FIRST_INTERVAL))
         self._interval = FIRST_INTERVAL
-        self._next = max(self._next, now)
 
     def due(self, now: float) -> bool:
         """Whether to send a request now; counts it as sent."""
         if not self.wanted or now < self._next:
             return False
+        self._last = now
         self._next = now + self._interval
         self._interval = min(self._interval * 2, MAX_INTERVAL)
         self.sent += 1

@@ -16,11 +16,17 @@ VIDEO_CODECS = ("vp8", "h264")
 
 @dataclass(slots=True)
 class Fragment:
-    """What one packet adds to a frame. ``starts`` is True where a frame can begin."""
+    """What one packet adds to a frame. ``starts`` is True where a frame can begin, ``first`` where one surely does: an
+    H.264 slice may be the second of its picture."""
 
     data: bytes
     starts: bool
     keyframe: bool
+    first: bool = False
+
+
+PADDING = Fragment(b"", False, False)
+"""What a packet of padding alone adds."""
 
 
 def fragment(codec: str, payload: bytes) -> Fragment:
@@ -29,11 +35,17 @@ def fragment(codec: str, payload: bytes) -> Fragment:
         descriptor, data = VpxPayloadDescriptor.parse(payload)
         starts = bool(descriptor.partition_start) and descriptor.partition_id == 0
         # RFC 6386, 9.1: the lowest bit of a frame's first byte is 0 for a key frame.
-        return Fragment(data, starts, starts and bool(data) and not data[0] & 1)
+        return Fragment(data, starts, starts and bool(data) and not data[0] & 1, starts)
     if codec == "h264":
         h264, data = H264PayloadDescriptor.parse(payload)
-        return Fragment(data, h264.first_fragment, _has_idr(payload))
+        return Fragment(data, h264.first_fragment, _has_idr(payload), _first_nal(payload) in (7, 9))
     return Fragment(payload, True, True)
+
+
+def _first_nal(payload: bytes) -> int:
+    """The type of the first NAL unit; 7 (SPS) and 9 (access unit delimiter) come before all slices of a picture."""
+    nal_type = payload[0] & 0x1F
+    return payload[3] & 0x1F if nal_type == 24 and len(payload) > 3 else nal_type
 
 
 def _has_idr(payload: bytes) -> bool:

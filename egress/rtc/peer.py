@@ -34,6 +34,9 @@ CONNECT_TIMEOUT = 15.0
 class PeerReceiver:
     """One connection to an SFU (or to a guest) that only receives, for use ``delay`` seconds behind live.
 
+    ``sender_clock`` says whose clock the sender reports carry. Those of an SFU that writes them itself, from when
+    packets came in, know no more about picture and sound than the least delay does, and are off by the first one's.
+
     ``on_track(mid, track)`` is called once for each audio or video section that an offer brings; ``on_removed(mid)``
     when a later offer takes it away; ``on_closed(reason)`` once, when the connection fails or the other side ends it,
     not after :meth:`close`.
@@ -44,11 +47,13 @@ class PeerReceiver:
         ice: IceSettings,
         *,
         delay: float = 1.0,
+        sender_clock: bool = True,
         on_track: Callable[[str, PeerTrack], None] | None = None,
         on_removed: Callable[[str], None] | None = None,
         on_closed: Callable[[str], None] | None = None,
     ) -> None:
         self._delay = delay
+        self._sender_clock = sender_clock
         self._on_track = on_track
         self._on_removed = on_removed
         self._on_closed = on_closed
@@ -246,7 +251,7 @@ class PeerReceiver:
         if reception is not None:
             reception.last_report = (int(ntp * 65536) & 0xFFFFFFFF, now)
         track = self._by_ssrc.get(ssrc)
-        if track is not None and track.timed and track.ssrc == ssrc and ntp:
+        if self._sender_clock and track is not None and track.timed and track.ssrc == ssrc and ntp:
             track.clock.on_sender_report(ntp, track.extended(rtp_timestamp), now)
 
     def _wake(self) -> None:

@@ -10,7 +10,7 @@ from egress.rtc.buffer import FrameBuffer, settings_for
 from egress.rtc.clock import TrackClock
 from egress.rtc.keyframes import KeyframeRequests
 from egress.rtc.packet import RtpPacket, unwrap
-from egress.rtc.payload import fragment, split_red
+from egress.rtc.payload import PADDING, fragment, split_red
 from egress.rtc.sdp import Section
 from egress.rtc.track import EncodedFrame, FrameListener, Kind
 
@@ -123,10 +123,10 @@ class PeerTrack:
             self._time(packet)
         if not self._listeners:
             return
-        payload = packet.payload
-        if self.buffer.add(packet, fragment(codec, payload) if payload else fragment("opus", b""), repair=repair):
+        piece = fragment(codec, packet.payload) if packet.payload else PADDING
+        if self.buffer.add(packet, piece, repair=repair, near=self._timed) and self._timed is not None:
             self.clock.reset()
-            self._timed = None
+            self.clock.on_packet(self._timed, packet.arrival)
 
     def _time(self, packet: RtpPacket) -> None:
         """Feed the clock once a frame, with the frame's first packet."""

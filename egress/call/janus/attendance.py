@@ -50,7 +50,7 @@ class JanusAttendance:
     def __init__(self, address: JanusAddress, attending: Attending) -> None:
         self._address = address
         self._pattern = address.pattern
-        self._ice = attending.ice
+        self._attending = attending
         self._queue: asyncio.Queue[CallEvent | ConnectorError | None] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
         self._closed = False
@@ -181,7 +181,7 @@ class JanusAttendance:
             self._drop(feed)
         for feed in publishing - self._subscriptions.keys():
             self._subscriptions[feed] = Subscription(
-                session, feed, self._join, self._ice, on_change=self._tell, on_refused=self._refuse
+                session, feed, self._join, self._attending, on_change=self._tell, on_refused=self._refuse
             )
         self._tell(roster(present))
 

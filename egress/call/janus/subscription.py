@@ -13,13 +13,12 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from egress.call.connector import ConnectorError
+from egress.call.connector import Attending, ConnectorError
 from egress.call.janus import layers
 from egress.call.janus.client import Event, Handle, JanusError, Session
 from egress.call.janus.refusal import refusal
 from egress.call.janus.roster import Feed, Stream, streams
 from egress.call.model import Wants
-from egress.rtc.ice import IceSettings
 from egress.rtc.peer import PeerReceiver
 from egress.rtc.sdp import SdpError
 from egress.rtc.track import MediaTrack
@@ -42,7 +41,7 @@ class Subscription:
         session: Session,
         feed: Feed,
         join: dict[str, Any],
-        ice: IceSettings,
+        attending: Attending,
         *,
         on_change: Callable[[], None],
         on_refused: Callable[[ConnectorError], None],
@@ -50,7 +49,7 @@ class Subscription:
         self._session = session
         self._feed = feed
         self._join = {"request": "join", "ptype": "subscriber", "streams": [{"feed": feed}], **join}
-        self._ice = ice
+        self._attending = attending
         self._on_change = on_change
         self._on_refused = on_refused
         self._handle: Handle | None = None
@@ -145,7 +144,13 @@ class Subscription:
         self._handle = handle = await self._session.attach()
         handle.on_event = self._on_event
         attached = await handle.request(self._join)
-        self._peer = PeerReceiver(self._ice, on_closed=self._end)
+        self._peer = PeerReceiver(
+            self._attending.ice,
+            delay=self._attending.delay,
+            # Janus writes sender reports itself, from when it got the first packets.
+            sender_clock=False,
+            on_closed=self._end,
+        )
         self._configured = {}
         await self._negotiate(attached)
         self._help(self._configure(handle))
