@@ -1,0 +1,1 @@
+"""Measures what a live call of four costs: ``python -m bench``."""

@@ -1,0 +1,116 @@
+"""Runs the measurements and says what came out: a table for people, ``bench-out/bench.json`` for machines."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from bench import clips, files, live
+from egress.protocol import CompositeRecording, Quality
+from tests.rig import janus
+from tests.rig.janus import JanusServer
+
+WIDTH, HEIGHT, BITRATE = 1280, 720, 1_500_000
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+async def _measure(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    load = os.getloadavg()[0]
+    _say("making what the guests send (once)")
+    paths = [await asyncio.to_thread(clips.path_of, number, WIDTH, HEIGHT, BITRATE) for number in range(clips.GUESTS)]
+    told: dict[str, Any] = {
+        "machine": f"{os.cpu_count()} processors, {platform.machine()}, Python {platform.python_version()}",
+        "load_before": load,
+        "call": f"{clips.GUESTS} guests, {WIDTH}x{HEIGHT} VP8 at {BITRATE / 1e6:g} Mbit/s and Opus, composed to 720p30",
+        "clip_bitrate": [round(p.stat().st_size * 8 / clips.SECONDS) for p in paths],
+    }
+    async with JanusServer() as server:
+        async with live.publishing(server, paths) as guests:
+            await server.until_participants(clips.GUESTS)
+            _say(f"recording a live call for {given.seconds:g} s")
+            composed = await live.compose(server, guests, folder, given.seconds, _say)
+            _say("the same from files by ffmpeg")
+            spec = CompositeRecording(egress_id="files", quality=Quality.P720)
+            from_files = await asyncio.to_thread(files.compose, paths, spec, folder / "files.mp4")
+            _say("receiving without doing anything with it")
+            received = await live.receive(server, given.seconds / 2)
+        _say("starting and stopping")
+        late = await live.latencies(server, folder, given.tries)
+    told["live"] = asdict(composed)
+    told["files"] = asdict(from_files) | {"cores": from_files.cores}
+    told["ratio"] = composed.cores["attendant"] / from_files.cores
+    told["receive"] = asdict(received) | {
+        "microseconds_per_packet": received.microseconds,
+        "cores": received.cpu_seconds / received.seconds,
+    }
+    told["latency"] = asdict(late)
+    return told
+
+
+def _show(told: dict[str, Any]) -> None:
+    table = Table(title="Wallflower, measured", title_justify="left", show_header=False)
+    recorded, received, latency = told["live"], told["receive"], told["latency"]
+    cores = recorded["cores"]
+    table.add_row("machine", f"{told['machine']}; load before {told['load_before']:.2f}")
+    table.add_row("call", told["call"])
+    table.add_row("attendant, live", f"{cores['attendant']:.3f} cores over {recorded['seconds']:.0f} s")
+    table.add_row("ffmpeg, files", f"{told['files']['cores']:.3f} cores")
+    table.add_row("ratio", f"[bold]{told['ratio']:.2f}[/]")
+    table.add_row("pictures", f"{recorded['pictures']}, and {recorded['pictures_dropped']} left out")
+    table.add_row("bit rate", f"{recorded['bytes'] * 8 / recorded['seconds'] / 1e6:.2f} Mbit/s with sound")
+    table.add_row("beside it", ", ".join(f"{name} {cores[name]:.2f}" for name in ("guests", "janus", "others")))
+    table.add_row("peak memory", f"{recorded['peak_memory'] / 1e6:.0f} MB")
+    table.add_row(
+        "receive only",
+        f"{received['microseconds_per_packet']:.0f} µs a packet, {received['packets'] / received['seconds']:.0f} "
+        f"packets/s, {received['cores']:.3f} cores",
+    )
+    for name, text in (
+        ("attend_with_spare", "first picture, with a spare"),
+        ("attend_without_spare", "first picture, without"),
+        ("start_when_attended", "first picture, call attended"),
+        ("stop", "stop to closed file"),
+    ):
+        values = latency[name]
+        table.add_row(text, f"{statistics.median(values):.2f} s (worst of {len(values)}: {max(values):.2f} s)")
+    Console(width=max(Console().width, 100)).print(table)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=30, help="how long the live call is measured")
+    parser.add_argument("--tries", type=int, default=3, help="how often starting and stopping is timed")
+    parser.add_argument("--out", type=Path, default=Path("bench-out"))
+    given = parser.parse_args()
+    reason = janus.why_not()
+    if reason is not None:
+        _say(f"nothing is measured: {reason}")
+        return 1
+    with tempfile.TemporaryDirectory(prefix="wf-bench-") as folder:
+        told = asyncio.run(_measure(given, Path(folder)))
+    given.out.mkdir(parents=True, exist_ok=True)
+    path = given.out / "bench.json"
+    path.write_text(json.dumps({"at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), **told}, indent=2) + "\n")
+    _show(told)
+    print(f"{path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
