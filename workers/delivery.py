@@ -94,4 +94,7 @@ class Delivery:
         log.warning("part %d of %s is lost: %s", file.part, file.egress_id, found)
         now = datetime.now(UTC)
         await self._ledger.write(lambda tx: files.dropped(tx, tx.get_one(File, file.id), found, now))
-        await asyncio.to_thread(path.unlink, missing_ok=True)
+        # What we cannot play somebody else may still make something of: only an empty file is removed.
+        with contextlib.suppress(OSError):
+            if (await asyncio.to_thread(path.stat)).st_size == 0:
+                await asyncio.to_thread(path.unlink)

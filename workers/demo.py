@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from sqlalchemy import select
 
 from workers import demo_page
 from workers.carry_out import carry_out
 from workers.ledger import files
 from workers.ledger.tables import Egress, Event, File
-from workers.settings import Settings
+from workers.settings import EventSettings, Settings
 from workers.sinks import FileSink
 from workers.worker import Worker
 
@@ -66,14 +67,17 @@ def folder_for(out: Path) -> Path:
 
 def settings_for(out: Path) -> Settings:
     """Embedded everything, whatever the machine is configured to."""
-    return Settings.model_validate(
-        {
-            "data_dir": out,
-            "storage": {"folder": out / "recordings"},
-            "events": {"file": out / "events.jsonl", "stdout": False},
-            "ice_networks": ["127.0.0.0/8"],
-        }
-    )
+    return _Embedded(data_dir=out, events=EventSettings(stdout=False), ice_networks=["127.0.0.0/8"])
+
+
+class _Embedded(Settings):
+    """Settings that no variable and no file has a say in."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, *others: Any, **more: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
 
 
 async def run(seconds: float, settings: Settings, tell: Callable[[Step], None]) -> Result:
