@@ -73,7 +73,8 @@ def _show(told: dict[str, Any]) -> None:
     table.add_row("ffmpeg, files", f"{told['files']['cores']:.3f} cores")
     table.add_row("ratio", f"[bold]{told['ratio']:.2f}[/]")
     table.add_row("pictures", f"{recorded['pictures']}, and {recorded['pictures_dropped']} left out")
-    table.add_row("bit rate", f"{recorded['bytes'] * 8 / recorded['seconds'] / 1e6:.2f} Mbit/s with sound")
+    rates = [recorded["bytes"] / recorded["seconds"], told["files"]["bytes"] / told["files"]["media_seconds"]]
+    table.add_row("bit rates", "attendant {:.2f}, ffmpeg {:.2f} Mbit/s with sound".format(*(r * 8e-6 for r in rates)))
     table.add_row("beside it", ", ".join(f"{name} {cores[name]:.2f}" for name in ("guests", "janus", "others")))
     table.add_row("peak memory", f"{recorded['peak_memory'] / 1e6:.0f} MB")
     table.add_row(

@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel
 
-from egress.protocol import REPORT, Attend, CompositeRecording, Hello, Job, Leave, Ready, Report, Start, Stop
+from egress.protocol import REPORT, Ack, Attend, CompositeRecording, Hello, Job, Leave, Ready, Report, Start, Stop
 
 Kind = TypeVar("Kind", bound=BaseModel)
 
@@ -73,7 +73,6 @@ class Attendant:
         await self._writer.drain()
 
     async def attend(self, job: Job) -> None:
-        # A job's paths and secrets go as they are.
         await self.say(Attend(job=job))
 
     async def start(self, spec: CompositeRecording) -> None:
@@ -97,6 +96,9 @@ class Attendant:
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         while line := await reader.readline():
+            report = REPORT.validate_json(line)
             async with self._told:
-                self._reports.append(REPORT.validate_json(line))
+                self._reports.append(report)
                 self._told.notify_all()
+            if report.seq:
+                await self.say(Ack(seq=report.seq))

@@ -14,10 +14,11 @@ from egress.protocol import CompositeRecording
 
 @dataclass(frozen=True, slots=True)
 class FileRun:
-    """``media_seconds`` were made of ``cpu_seconds``."""
+    """``media_seconds`` were made in ``cpu_seconds``, and take ``bytes``."""
 
     media_seconds: float
     cpu_seconds: float
+    bytes: int
 
     @property
     def cores(self) -> float:
@@ -52,4 +53,4 @@ def compose(clips: list[Path], spec: CompositeRecording, out: Path, turns: int =
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"ffmpeg failed: {said.decode(errors='replace')[-1000:]}")
-    return FileRun(float(turns * SECONDS), usage.ru_utime + usage.ru_stime)
+    return FileRun(float(turns * SECONDS), usage.ru_utime + usage.ru_stime, out.stat().st_size)
