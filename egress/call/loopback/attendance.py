@@ -29,7 +29,7 @@ from egress.call.model import (
     TrackType,
     Wants,
 )
-from egress.rtc.ice import LOOPBACK
+from egress.rtc.ice_settings import LOOPBACK
 from egress.rtc.peer import PeerReceiver
 from egress.rtc.sdp import SdpError
 

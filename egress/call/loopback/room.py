@@ -54,6 +54,10 @@ class Listener:
         if not self._writer.is_closing():
             self._writer.write(json.dumps(message).encode() + b"\n")
 
+    def hang_up(self) -> None:
+        """End :meth:`run`, once what was told has gone out."""
+        self._reader.feed_eof()
+
     async def run(self) -> None:
         try:
             while line := await self._reader.readline():
@@ -147,6 +151,7 @@ class Room:
     def __init__(self) -> None:
         self.seats: dict[str, Seat] = {}
         self.listeners: set[Listener] = set()
+        self.serving: set[asyncio.Task[None]] = set()
         self.zero = time.monotonic()
         self.over = asyncio.Event()
         self.first_attended = asyncio.Event()
@@ -217,18 +222,33 @@ class Room:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         listener = Listener(self, reader, writer)
+        task = asyncio.current_task()
+        assert task is not None
         self.listeners.add(listener)
+        self.serving.add(task)
         try:
             await listener.run()
         finally:
             self.listeners.discard(listener)
+            self.serving.discard(task)
+
+    async def dismiss(self) -> None:
+        """Hang up on everybody."""
+        for listener in self.listeners:
+            listener.hang_up()
+        if self.serving:
+            await asyncio.wait(self.serving, timeout=1.0)
 
 
 async def _stdin_closed() -> None:
     reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    while await reader.read(4096):
-        pass
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    try:
+        while await reader.read(4096):
+            pass
+    finally:
+        transport.close()
 
 
 async def main(guests: int, port: int, until_stdin_closes: bool) -> None:
@@ -240,8 +260,12 @@ async def main(guests: int, port: int, until_stdin_closes: bool) -> None:
     if until_stdin_closes:
         ends.append(asyncio.create_task(_stdin_closed()))
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-    await asyncio.sleep(0.05)  # the last answer is still on its way
     server.close()
+    await asyncio.sleep(0)  # the answer to the command that ends the room
+    await room.dismiss()
+    for end in ends:
+        end.cancel()
+    await asyncio.gather(*ends, return_exceptions=True)
 
 
 def _arguments() -> argparse.Namespace:

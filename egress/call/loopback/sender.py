@@ -8,7 +8,8 @@ from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSess
 
 from egress.call.loopback.guests import Content
 from egress.call.loopback.tracks import Picture, Speaks, Timeline, Voice
-from egress.rtc.ice import LOOPBACK, connection_of
+from egress.rtc.ice import connection_of
+from egress.rtc.ice_settings import LOOPBACK
 
 
 class Sender:
