@@ -16,7 +16,7 @@ from bench import clips
 from bench.attendant import Attendant
 from bench.processor import Snapshot, peak_memory
 from egress.protocol import CompositeRecording, EgressEnded, EgressStarted, Job, Progress, Quality
-from egress.rtc.ice import IceSettings
+from egress.rtc.ice_settings import IceSettings
 from tests.rig.guests import Call, Guests, GuestSpec
 from tests.rig.janus import JanusServer
 

@@ -12,7 +12,7 @@ import time
 
 from egress.call.connector import Attending, connector
 from egress.call.model import TrackAdded, Wants
-from egress.rtc.ice import IceSettings
+from egress.rtc.ice_settings import IceSettings
 from egress.rtc.receiver import PeerTrack
 from egress.rtc.track import EncodedFrame
 

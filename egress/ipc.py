@@ -80,6 +80,7 @@ class CommandSocket:
         self._on_command = on_command
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
+        self._serving: set[asyncio.Task[None]] = set()
         self.last_word = time.monotonic()
         """When an agent last said something."""
 
@@ -98,11 +99,16 @@ class CommandSocket:
             writer.close()
         if self._server is not None:
             self._server.close()
+        if self._serving:
+            await asyncio.wait(self._serving, timeout=1)
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
         end: Callable[[], None] | None = None
 
         def send(report: Report) -> None:
@@ -133,4 +139,5 @@ class CommandSocket:
             if end is not None:
                 end()
             self._writers.discard(writer)
+            self._serving.discard(task)
             writer.close()

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator, model_validator
 
-from egress.rtc.ice import IceSettings
+from egress.rtc.ice_settings import IceSettings
 
 CID = re.compile(r"[A-Za-z0-9_-]{1,64}:[A-Za-z0-9_.@!-]{1,128}")
 

@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from egress import attend, attendant, protocol
-from egress.rtc.ice import IceServer, IceSettings
+from egress.rtc.ice_settings import IceServer, IceSettings
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("egress", "layouts", "storage", "workers")

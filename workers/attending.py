@@ -29,7 +29,7 @@ from egress.protocol import (
     Stop,
     Warned,
 )
-from egress.rtc.ice import IceSettings
+from egress.rtc.ice_settings import IceSettings
 from workers.attendants import Attendant, AttendantGone
 from workers.decisions import Restarts, Wanted, due, idle, reservation, shortage
 from workers.delivery import Delivery

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import dramatiq
 from pydantic import ValidationError
 
-from egress.rtc.ice import IceServer, IceSettings
+from egress.rtc.ice_settings import IceServer, IceSettings
 from storage.local import LocalTarget
 from workers import actors
 from workers.agent import Agent

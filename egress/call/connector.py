@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 
 from egress.call.model import CallEvent, Participant, TrackType, Wants
-from egress.rtc.ice import IceSettings
+from egress.rtc.ice_settings import IceSettings
 
 
 class ConnectorError(Exception):

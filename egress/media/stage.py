@@ -189,10 +189,10 @@ class Stage:
             return
         self.counts.ticks += 1
         late = time.monotonic() - (when + self.delay)
+        behind = late - MAX_LATE
         if self._draining_since is not None:
-            skip = time.monotonic() - self._draining_since > DRAIN
-        else:
-            skip = late > MAX_LATE
+            behind = time.monotonic() - self._draining_since - DRAIN
+        skip = behind > 0
         if late > 1 / self.fps:
             self.counts.late += 1
             self.counts.worst_late = max(self.counts.worst_late, late)

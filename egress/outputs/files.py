@@ -15,7 +15,9 @@ from av.video.stream import VideoStream
 from egress.media.decode import SAMPLE_RATE, Samples
 from egress.media.encode import audio_frame
 
-MP4_OPTIONS = {"movflags": "+hybrid_fragmented+delay_moov", "frag_duration": "500000"}
+FLUSHED = {"flush_packets": "1"}
+"""What is written goes to the kernel at once, not when a buffer of the process is full: the process may be killed."""
+MP4_OPTIONS = {"movflags": "+hybrid_fragmented+delay_moov", "frag_duration": "500000", **FLUSHED}
 """Fragments of half a second, so that a file whose writer was killed plays up to there; at the close it becomes an
 ordinary MP4. Without delay_moov there is no edit list, and sound would start 67 ms late."""
 
@@ -85,7 +87,7 @@ class AudioFile:
     def __init__(self, path: Path, bitrate: int) -> None:
         self.path = path
         self.written = 0
-        self._container = av.open(str(path), "w", format="mp3", options={"write_xing": "1"})
+        self._container = av.open(str(path), "w", format="mp3", options={"write_xing": "1", **FLUSHED})
         self._stream = self._container.add_stream("libmp3lame", rate=SAMPLE_RATE)
         context = self._stream.codec_context
         context.layout = "stereo"

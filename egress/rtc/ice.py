@@ -1,4 +1,4 @@
-"""Which local addresses ICE uses, and which servers help it."""
+"""ICE that keeps to its settings, and hands media on without a queue."""
 
 from __future__ import annotations
 
@@ -9,37 +9,8 @@ from typing import cast
 from aioice import Candidate
 from aioice import Connection as AioiceConnection
 from aiortc import RTCIceGatherer, RTCIceServer
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-
-class IceServer(BaseModel):
-    """A STUN or TURN server, as in RTCIceServer."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    urls: list[str]
-    username: str | None = None
-    credential: SecretStr | None = None
-
-
-class IceSettings(BaseModel):
-    """Without ``networks`` every address of the host but loopback is offered; with them, only those inside,
-    loopback too (``127.0.0.0/8``)."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    networks: list[str] = Field(default_factory=list)
-    servers: list[IceServer] = Field(default_factory=list)
-
-    @field_validator("networks")
-    @classmethod
-    def _are_networks(cls, value: list[str]) -> list[str]:
-        for network in value:
-            ip_network(network)
-        return value
-
-
-LOOPBACK = IceSettings(networks=["127.0.0.0/8"])
+from egress.rtc.ice_settings import IceSettings
 
 
 class IceConnection(AioiceConnection):

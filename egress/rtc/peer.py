@@ -19,7 +19,8 @@ from aiortc.sdp import candidate_from_sdp
 
 from egress.rtc import feedback
 from egress.rtc.feedback import Reception
-from egress.rtc.ice import IceSettings, connection_of, gatherer
+from egress.rtc.ice import connection_of, gatherer
+from egress.rtc.ice_settings import IceSettings
 from egress.rtc.packet import RtpPacket, parse_rtp, unwrap
 from egress.rtc.receiver import PeerTrack
 from egress.rtc.sdp import Offer, SdpError, Section, read_offer, write_answer
