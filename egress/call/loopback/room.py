@@ -10,7 +10,9 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
 import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -251,6 +253,13 @@ async def _stdin_closed() -> None:
         transport.close()
 
 
+def _exit_by(seconds: float) -> None:
+    """Whatever hangs in a connection that is being closed: a room must not outlive whoever started it."""
+    timer = threading.Timer(seconds, os._exit, [0])
+    timer.daemon = True
+    timer.start()
+
+
 async def main(guests: int, port: int, until_stdin_closes: bool) -> None:
     room = Room()
     await room.fill(guests)
@@ -260,6 +269,7 @@ async def main(guests: int, port: int, until_stdin_closes: bool) -> None:
     if until_stdin_closes:
         ends.append(asyncio.create_task(_stdin_closed()))
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    _exit_by(3.0)
     server.close()
     await asyncio.sleep(0)  # the answer to the command that ends the room
     await room.dismiss()
