@@ -214,7 +214,7 @@ class FrameBuffer:
                     continue
             # The first missing packet is the next one, or lies inside the frame that begins there.
             first = next(iter(self._missing.items()), None)
-            if first is None or now - first[1].since < self.settings.hold:
+            if first is None or now < first[1].since + self.settings.hold:
                 break
             self._give_up(first[0])
         return frames
