@@ -54,7 +54,8 @@ async def _measure(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
         late = await live.latencies(server, folder, given.tries)
     told["live"] = asdict(composed)
     told["files"] = asdict(from_files) | {"cores": from_files.cores}
-    told["ratio"] = composed.cores["attendant"] / from_files.cores
+    told["void"] = composed.void
+    told["ratio"] = composed.cores["attendant"] / from_files.cores if composed.void is None else None
     told["receive"] = asdict(received) | {
         "microseconds_per_packet": received.microseconds,
         "cores": received.cpu_seconds / received.seconds,
@@ -71,7 +72,7 @@ def _show(told: dict[str, Any]) -> None:
     table.add_row("call", told["call"])
     table.add_row("attendant, live", f"{cores['attendant']:.3f} cores over {recorded['seconds']:.0f} s")
     table.add_row("ffmpeg, files", f"{told['files']['cores']:.3f} cores")
-    table.add_row("ratio", f"[bold]{told['ratio']:.2f}[/]")
+    table.add_row("ratio", f"none: {told['void']}" if told["void"] else f"[bold]{told['ratio']:.2f}[/]")
     table.add_row("pictures", f"{recorded['pictures']}, and {recorded['pictures_dropped']} left out")
     rates = [recorded["bytes"] / recorded["seconds"], told["files"]["bytes"] / told["files"]["media_seconds"]]
     table.add_row("bit rates", "attendant {:.2f}, ffmpeg {:.2f} Mbit/s with sound".format(*(r * 8e-6 for r in rates)))
@@ -86,7 +87,8 @@ def _show(told: dict[str, Any]) -> None:
         ("attend_with_spare", "first picture, with a spare"),
         ("attend_without_spare", "first picture, without"),
         ("start_when_attended", "first picture, call attended"),
-        ("stop", "stop to closed file"),
+        ("stop_beside_another", "stop, another goes on"),
+        ("stop", "stop of the last"),
     ):
         values = latency[name]
         table.add_row(text, f"{statistics.median(values):.2f} s (worst of {len(values)}: {max(values):.2f} s)")
