@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from egress.outputs.repair import drop_torn_fragment
+
 log = logging.getLogger(__name__)
 
 PROBE_TIMEOUT = 120.0
@@ -26,8 +28,11 @@ class Salvaged:
 
 
 async def examine(path: Path) -> Salvaged | str:
-    """What can be played of a file, or a sentence saying why nothing can."""
+    """What can be played of a file, or a sentence saying why nothing can. A torn end is cut off."""
     try:
+        torn = await asyncio.to_thread(drop_torn_fragment, path)
+        if torn:
+            log.info("%s: the last %d bytes were a torn fragment and are cut off", path.name, torn)
         size = (await asyncio.to_thread(path.stat)).st_size
     except OSError as error:
         return f"{path.name} is gone: {error.strerror}"

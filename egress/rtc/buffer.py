@@ -274,17 +274,15 @@ class FrameBuffer:
 
     def _give_up(self, seq: int) -> None:
         """Go on after a packet that will not come: at the next packet (sound) or the next frame (pictures)."""
-        gone = [s for s in self._missing if s <= seq]
-        for missing in gone:
-            del self._missing[missing]
-        self.counts.lost += len(gone)
+        following = seq + 1
         if self.kind == "audio":
             # The audio before the hole has left already; go on behind it.
-            self._go_on_at(min(self._slots, default=self._highest + 1))
-            return
-        self.counts.frames_dropped += not self._torn
-        self.needs_keyframe = self._torn = True
-        self._go_on_at(seq + 1)
+            following = min(self._slots, default=self._highest + 1)
+        else:
+            self.counts.frames_dropped += not self._torn
+            self.needs_keyframe = self._torn = True
+        self.counts.lost += sum(s < following for s in self._missing)
+        self._go_on_at(following)
 
     def _go_on_at(self, seq: int) -> None:
         """Make ``seq`` the next one and forget what lies before it."""

@@ -92,7 +92,9 @@ class PeerReceiver:
             raise SdpError("the peer is closed")
         offer = read_offer(offer_sdp)
         await self._gatherer.gather()
-        role = "server" if offer.dtls.role == "client" else "client"
+        # Whoever greets first may greet a side that is not ready, and wait a second for the next try. aioice keeps what
+        # comes early, an SFU may not: so the SFU greets, if it leaves us the choice.
+        role = "client" if offer.dtls.role == "server" else "server"
         self._apply(offer)
         for candidate in offer.candidates:
             if candidate.component == 1:
