@@ -24,10 +24,11 @@ SLEW = 0.005
 """Seconds a second by which a settled clock may be corrected."""
 JUMP = 0.3
 """Seconds of error beyond which a settled clock jumps all the same."""
-STEP = 0.5
+STEP = 0.25
 """Seconds by which a sender's wall clock must move between reports to count as set anew."""
 LAG = 1.5
-"""Seconds by which every frame of a second must be late before a track's time stamps count as having jumped back."""
+"""Seconds by which every frame of a second must be late before a track's time stamps count as having jumped back; by
+that much too early, and they have jumped ahead at once, because no network is that much faster than it was."""
 
 
 class LowerEnvelope:
@@ -70,14 +71,21 @@ class ParticipantClock:
         self._last_difference: float | None = None
         self.delay = LowerEnvelope(DELAY_WINDOW)
 
-    def normalize(self, ntp: float, now: float) -> float:
-        """``ntp`` (seconds of the sender's clock) with every step of that clock so far taken out."""
+    def normalize(self, ntp: float, media: float, before: float | None, now: float) -> float:
+        """What to add to media time to get the sender's time, with every step of the sender's clock so far taken out.
+
+        ``ntp`` is of the sender's clock when its track was at ``media`` (both seconds); ``before`` is what was returned
+        for the track's last report. A step moves a report against the media *and* against our clock: a report that was
+        only held up moves against our clock alone, and time stamps that begin anew move against the media alone.
+        """
         difference = ntp - self._steps - now
-        if self._last_difference is not None and abs(difference - self._last_difference) > STEP:
-            self._steps += difference - self._last_difference
-            difference = self._last_difference
+        jump = 0.0 if self._last_difference is None else difference - self._last_difference
+        moved = jump if before is None else ntp - self._steps - media - before
+        if abs(jump) > STEP and abs(moved) > STEP and abs(jump - moved) <= abs(moved) / 2:
+            self._steps += moved
+            difference -= moved
         self._last_difference = difference
-        return ntp - self._steps
+        return ntp - self._steps - media
 
 
 class TrackClock:
@@ -100,7 +108,7 @@ class TrackClock:
         """Share ``group`` with the participant's other tracks. To be called before frames are timed."""
         if group is self.group:
             return
-        self.group.tracks.remove(self)
+        self.leave()
         self.group = group
         group.tracks.append(self)
         self._reports.clear()
@@ -123,7 +131,7 @@ class TrackClock:
         """A frame's first packet came: feeds the least delay."""
         media = rtp_time / self.clock_rate
         shift = arrival - media
-        if self._jumped_back(shift, arrival):
+        if self._jumped(shift, arrival):
             self.reset()
         self._alone.add(shift, arrival)
         if self._sender_shift is not None:
@@ -134,8 +142,10 @@ class TrackClock:
         elif arrival - self._adjusted >= 0.02:
             self._adjust(arrival)
 
-    def _jumped_back(self, shift: float, now: float) -> bool:
+    def _jumped(self, shift: float, now: float) -> bool:
         least = self._alone.value
+        if least is not None and shift < least - LAG:
+            return True
         if least is None or shift - least < LAG:
             self._lag_since = None
             return False
@@ -145,17 +155,19 @@ class TrackClock:
 
     def on_sender_report(self, ntp: float, rtp_time: int, now: float) -> None:
         """A sender report: at ``ntp`` (seconds, any epoch) of the sender's clock it was ``rtp_time``."""
-        sender_shift = self.group.normalize(ntp, now) - rtp_time / self.clock_rate
+        before = self._reports[-1][1] if self._reports else None
+        sender_shift = self.group.normalize(ntp, rtp_time / self.clock_rate, before, now)
         if self._reports and abs(sender_shift - self._reports[-1][1]) > STEP:
             # The time stamps jumped: earlier reports speak of another line, and so does the delay seen by it.
             self._reports.clear()
             self._sender_shift = None
+            self._alone = LowerEnvelope(DELAY_WINDOW)
         self._reports.append((now, sender_shift))
         while len(self._reports) > 1 and self._reports[0][0] < now - REPORT_WINDOW:
             self._reports.popleft()
-        before = self._sender_shift
+        first = self._sender_shift is None
         self._sender_shift = min(shift for _, shift in self._reports)
-        if before is None:
+        if first:
             least = self._alone.value
             if least is not None:
                 self.group.delay.add(least - self._sender_shift, now)
