@@ -217,7 +217,7 @@ class Disconnected(_Report):
 
 
 class EgressStarted(_Report):
-    """The first picture (or sound) is recorded; ``at`` is its wall-clock time."""
+    """The call is recorded from now on; ``at`` is the wall-clock time of the first picture (or sound)."""
 
     report: Literal["egress_started"] = "egress_started"
     egress_id: str

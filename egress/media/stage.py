@@ -7,6 +7,7 @@ is left out, never its sound. When every program has an end, what is left is dra
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -48,7 +49,6 @@ class _AudioEntry:
 class _Running:
     program: Program
     start: float
-    on_begin: Callable[[float], None]
     end: float | None = None
     ticks_at: int | None = None
     """The stage's tick number at the program's tick 0."""
@@ -97,24 +97,31 @@ class Stage:
                 if entry.source is source and entry.until is None:
                     entry.until = until
 
-    def start(self, program: Program, start: float, on_begin: Callable[[float], None]) -> None:
-        """Run a program whose first picture is taken at ``start`` (monotonic) or as soon after as can be.
+    def start(self, program: Program, start: float) -> float:
+        """Run a program whose first picture is taken at ``start`` (monotonic), or at the first tick after it.
 
-        ``on_begin(when)`` is called on the media thread when the first tick is made.
+        Returns the wall-clock time of that picture, in seconds since 1970. It is composed a delay later.
         """
         with self._lock:
-            self._programs.append(_Running(program, start, on_begin))
+            if self._origin is None:
+                self._origin = start
+            start = self._time(self._tick_at(start))
+            epoch = time.time() - time.monotonic() + start
+            program.begin(epoch)
+            self._programs.append(_Running(program, start))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="media", daemon=True)
                 self._thread.start()
             self._lock.notify_all()
+            return epoch
 
     def stop(self, program: Program, end: float) -> None:
         """End a program with what happened at ``end`` (monotonic)."""
         with self._lock:
             for running in self._programs:
                 if running.program is program and running.end is None:
-                    running.end = end
+                    # A recording that was begun has a picture.
+                    running.end = max(end, running.start + 1 / self.fps)
             self._lock.notify_all()
 
     def close(self) -> None:
@@ -137,8 +144,6 @@ class Stage:
                         running.program.end()
                     self._programs.clear()
                     return
-                if self._origin is None:
-                    self._origin = self._programs[0].start
                 when = self._time(self._tick)
                 earliest = min(r.start for r in self._programs)
                 if when < earliest:
@@ -159,8 +164,6 @@ class Stage:
                     self._programs.remove(running)
                 video, audio = self._prune(when)
             for running in ending:
-                if running.ticks_at is None:
-                    running.program.begin(time.time() - time.monotonic() + when)
                 running.program.end()
             self._make_tick(when, [r for r in due if r not in ending], video, audio, drain=draining)
 
@@ -168,10 +171,14 @@ class Stage:
         assert self._origin is not None
         return self._origin + tick / self.fps
 
+    def _tick_at(self, when: float) -> int:
+        """The first tick at ``when`` or after it, but for rounding."""
+        assert self._origin is not None
+        return math.ceil((when - self._origin) * self.fps - 1e-6)
+
     def _skip_to(self, when: float) -> None:
         """Leave out the time in which no program runs."""
-        assert self._origin is not None
-        self._tick = max(self._tick, -int(-(when - self._origin) * self.fps // 1))
+        self._tick = max(self._tick, self._tick_at(when))
         for entry in self._audio:
             entry.begun = False
 
@@ -215,8 +222,6 @@ class Stage:
         for running in due:
             if running.ticks_at is None:
                 running.ticks_at = number
-                running.program.begin(time.time() - time.monotonic() + when)
-                running.on_begin(when)
             if not running.program.over:
                 position = first - round(running.ticks_at * SAMPLE_RATE / self.fps)
                 running.program.tick(when, pictures, sound, position, late=skip, drain=drain)
