@@ -21,7 +21,7 @@ from tests.scenarios.call import Script, record
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-RICH = {"width": 640, "height": 360, "bitrate": 1_200_000, "detail": 12}
+RICH = {"width": 640, "height": 360, "bitrate": 800_000, "detail": 6}
 
 
 async def test_loss_and_jitter_neither_freeze_tiles_nor_tear_the_sound(janus: JanusServer, tmp_path: Path) -> None:
