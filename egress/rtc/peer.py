@@ -23,7 +23,7 @@ from egress.rtc.ice import connection_of, gatherer
 from egress.rtc.ice_settings import IceSettings
 from egress.rtc.packet import RtpPacket, parse_rtp, unwrap
 from egress.rtc.receiver import PeerTrack
-from egress.rtc.sdp import Offer, SdpError, Section, read_offer, write_answer
+from egress.rtc.sdp import PARSE_FAILURES, Offer, SdpError, Section, read_offer, write_answer
 from egress.rtc.transport import MediaTransport
 
 log = logging.getLogger(__name__)
@@ -115,11 +115,14 @@ class PeerReceiver:
         )
 
     async def add_candidate(self, candidate: str | None, mid: str | None = None) -> None:
-        """A trickled candidate (the text after ``candidate:``), or None for their end."""
+        """A trickled candidate (the text after ``candidate:``), or None for their end. Raises SdpError."""
         if candidate is None or not candidate.strip():
             await self._ice.addRemoteCandidate(None)
             return
-        parsed = candidate_from_sdp(candidate.removeprefix("a=").removeprefix("candidate:"))
+        try:
+            parsed = candidate_from_sdp(candidate.strip().removeprefix("a=").removeprefix("candidate:"))
+        except PARSE_FAILURES as error:
+            raise SdpError(f"the candidate {candidate!r} cannot be read") from error
         parsed.sdpMid = mid
         if parsed.component == 1:
             await self._ice.addRemoteCandidate(parsed)
@@ -194,6 +197,11 @@ class PeerReceiver:
             return
         except (ConnectionError, OSError) as error:
             self._fail(str(error))
+            return
+        except Exception as error:
+            # Nobody awaits this task, so whatever ends it has to be told here.
+            log.exception("the connection could not be made")
+            self._fail(f"the connection could not be made: {error!r}")
             return
         self.transport.take_datagrams()
         self.transport.on("statechange", self._on_state)

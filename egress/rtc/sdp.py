@@ -21,6 +21,10 @@ FEEDBACK = ("nack", "ccm", "goog-remb")
 EXTENSIONS = (AUDIO_LEVEL, VIDEO_ORIENTATION, ABSOLUTE_CAPTURE_TIME, MID)
 
 
+PARSE_FAILURES = (ArithmeticError, AssertionError, AttributeError, LookupError, StopIteration, TypeError, ValueError)
+"""What aiortc's parser raises on damage, seen by fuzzing."""
+
+
 class SdpError(ValueError):
     """An offer that cannot be answered; the text says why."""
 
@@ -60,7 +64,7 @@ def read_offer(sdp: str) -> Offer:
     """Parse an offer. Raises SdpError."""
     try:
         description = SessionDescription.parse(sdp)
-    except (AssertionError, ValueError, StopIteration, KeyError, AttributeError) as error:
+    except PARSE_FAILURES as error:
         raise SdpError(f"the offer cannot be read: {error!r}") from error
     carrier = next(
         (m for m in description.media if m.dtls and m.dtls.fingerprints and m.ice and m.ice.usernameFragment),
