@@ -27,6 +27,9 @@ MAX_STRETCH = 0.005
 """Part of a packet's length by which it may be stretched."""
 CUT = 0.06
 """Seconds of error that are cut instead of stretched."""
+AHEAD = 0.5
+"""Seconds after its arrival at which a packet is due at the latest: were its time stamps of another line than those the
+track's clock now knows, it would be waited for, and all behind it."""
 FADE = 120
 """Samples over which sound is faded in after a gap."""
 
@@ -84,7 +87,7 @@ class AudioSource:
         clock = self.track.clock
         while self._waiting:
             frame = self._waiting[0]
-            when = clock.time_of(frame.rtp_time)
+            when = min(clock.time_of(frame.rtp_time), frame.arrival + AHEAD)
             if when > until:
                 return
             self._waiting.popleft()

@@ -19,7 +19,10 @@ from egress.rtc.track import EncodedFrame, MediaTrack
 log = logging.getLogger(__name__)
 
 MAX_WAITING = 600
-"""Encoded frames that may wait (10 s at 60 a second); past that the oldest group of pictures goes."""
+"""Encoded frames that may wait (10 s at 60 a second); past that new ones are dropped up to the next key frame."""
+
+AHEAD = 0.5
+"""Seconds after its arrival at which a frame is due at the latest, whatever its track's clock says."""
 
 
 @dataclass(slots=True)
@@ -98,7 +101,8 @@ class VideoSource:
             self._needs_keyframe = True
         while self._waiting:
             frame = self._waiting[0]
-            when = clock.time_of(frame.rtp_time)
+            # Nothing happens after it came: where time stamps began anew behind it, the clock no longer knows.
+            when = min(clock.time_of(frame.rtp_time), frame.arrival + AHEAD)
             if when > until:
                 break
             self._waiting.popleft()
