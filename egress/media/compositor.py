@@ -121,7 +121,8 @@ class Compositor:
         self._decor: Decor | None = None
         self._tiles: list[_TileState | None] = []
         self._reformatters: dict[TrackKey, VideoReformatter] = {}
-        self._scaled: dict[tuple[TrackKey, int, int], tuple[int, Planes]] = {}
+        self._scaled: dict[TrackKey, tuple[int, dict[tuple[int, int], Planes]]] = {}
+        """Per track the serial number of its newest picture, and that picture in the sizes in which it is shown."""
 
     @property
     def decor(self) -> Decor | None:
@@ -138,7 +139,7 @@ class Compositor:
         self._tiles = [None] * len(decor.scene.tiles)
         shown = {(t.session_id, t.source) for t in decor.scene.tiles}
         self._reformatters = {k: r for k, r in self._reformatters.items() if k in shown}
-        self._scaled = {k: s for k, s in self._scaled.items() if k[0] in shown}
+        self._scaled = {k: s for k, s in self._scaled.items() if k in shown}
 
     def compose(self, pictures: Mapping[TrackKey, Picture]) -> av.VideoFrame:
         """The canvas with the newest pictures, as a frame of its own."""
@@ -195,9 +196,13 @@ class Compositor:
         paste(self._canvas, decor.ground, rect.x, rect.y, rect.x, rect.y, rect.width, rect.height)
 
     def _scale(self, track: TrackKey, picture: Picture, width: int, height: int) -> Planes:
-        known = self._scaled.get((track, width, height))
-        if known is not None and known[0] == picture.serial:
-            return known[1]
+        serial, sizes = self._scaled.get(track, (-1, {}))
+        if serial != picture.serial:
+            sizes = {}
+            self._scaled[track] = (picture.serial, sizes)
+        known = sizes.get((width, height))
+        if known is not None:
+            return known
         frame = picture.frame
         turned = picture.rotation in (90, 270)
         w, h = (height, width) if turned else (width, height)
@@ -221,7 +226,7 @@ class Compositor:
         planes = planes_of(frame)
         if picture.rotation:
             planes = rotate(planes, picture.rotation)
-        self._scaled[(track, width, height)] = (picture.serial, planes)
+        sizes[(width, height)] = planes
         return planes
 
 
