@@ -120,7 +120,10 @@ class Recording:
 
     def open(self, format: ProgramFormat) -> None:
         self._format = format
-        self._folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError("spool_error", f"the spool folder {self._folder} cannot be made: {error}") from error
         self._thread.start()
 
     def wants_keyframe(self, tick: int) -> bool:
@@ -172,7 +175,10 @@ class Recording:
                     else:
                         self._write_audio(item.packet)
                 self.size = self._closed_size + sum(f.written for f in self._files.values())
-        except (OSError, av.FFmpegError) as error:
+        except Exception as error:
+            # Whatever it was, a recording that is not written must not look like one that is.
+            if not isinstance(error, OSError | av.FFmpegError):
+                log.exception("the writer of %s failed", self._prefix)
             self._fail(error)
 
     def _fail(self, error: Exception) -> None:
