@@ -61,7 +61,7 @@ class Speakers:
 
     def dominant(self, now: float) -> str | None:
         """Who leads the conversation; stays with the last one while nobody speaks."""
-        best = max(self._voices.items(), key=lambda item: item[1].activity, default=None)
+        best = max(self._voices.items(), key=lambda item: _activity(item[1], now), default=None)
         if best is None:
             return self._dominant
         session_id, voice = best
@@ -71,6 +71,12 @@ class Speakers:
         if voice.last_loud - voice.loud_since < TAKE_OVER and self._dominant is not None:
             return self._dominant
         current = self._voices.get(self._dominant) if self._dominant else None
-        if current is None or voice.activity > current.activity * ADVANTAGE:
+        if current is None or _activity(voice, now) > _activity(current, now) * ADVANTAGE:
             self._dominant = session_id
         return self._dominant
+
+
+def _activity(voice: _Voice, now: float) -> float:
+    """How active somebody is by ``now``: who is silent may send nothing at all (DTX), and must not stay active."""
+    unheard = 0.0 if voice.updated is None else max(0.0, now - voice.updated - HANGOVER)
+    return voice.activity * max(0.0, 1 - unheard / MEMORY)
