@@ -125,8 +125,8 @@ def _read_job(path: Path) -> Job | None:
     """The job of a file; None after saying on stderr what is wrong with it."""
     try:
         return Job.model_validate_json(path.read_text())
-    except OSError as error:
-        print(f"the job file cannot be read: {error}", file=sys.stderr)
+    except (OSError, UnicodeDecodeError) as error:
+        print(f"the job file {path} cannot be read: {error}", file=sys.stderr)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "job"
@@ -188,6 +188,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--socket", type=Path, help="wait for an agent on this Unix socket")
     parser.add_argument("--log-level", default=os.environ.get("WALLFLOWER_LOG_LEVEL", "INFO"))
     given = parser.parse_args(arguments)
+    if given.log_level.upper() not in logging.getLevelNamesMapping():
+        parser.error(f"--log-level {given.log_level!r} is unknown; known are DEBUG, INFO, WARNING, ERROR, CRITICAL")
     _bound_memory()
     if (given.job is None) == (given.socket is None):
         parser.error("give either a job file or --socket")
