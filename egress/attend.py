@@ -27,6 +27,7 @@ from egress.attendant import Attendant
 from egress.composite import utc
 from egress.ipc import CommandSocket, Reports
 from egress.protocol import Attend, Command, EgressFailed, Job, Leave, Over, Ready, Refused, Report, Start, Stop
+from egress.warm import warm
 
 log = logging.getLogger("egress.attend")
 
@@ -149,6 +150,7 @@ async def _by_agent(path: Path) -> int:
     _on_signals(process)
     socket = CommandSocket(path, process.reports, process.command)
     await socket.open()
+    await asyncio.to_thread(warm)
     process.reports.tell(Ready(at=utc(time.time()), pid=os.getpid()))
     watching = asyncio.create_task(_watch_orphan(process, socket))
     code, reason = await process.until_over(by_hand=False)

@@ -70,12 +70,15 @@ class Attendant:
         self._audio: dict[tuple[str, TrackType], AudioSource] = {}
         self._seen: dict[TrackKey, float] = {}
         self._wishes: dict[TrackKey, Wants | None] = {}
+        self._opened_at = 0.0
         self._connected_at: float | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._loop = asyncio.get_running_loop()
 
     def open(self) -> None:
         """Join, and begin what the job asks for."""
+        self._opened_at = time.monotonic()
+        log.info("attending %s through %s", self.job.call_cid, self.job.connector["type"])
         for spec in self.job.egresses:
             self.start(spec)
         self._tasks = [asyncio.create_task(self._attend()), asyncio.create_task(self._direct())]
@@ -185,6 +188,7 @@ class Attendant:
             case Connected():
                 if self._connected_at is None:
                     self._connected_at = now
+                    log.info("in the call after %.0f ms", (now - self._opened_at) * 1000)
                 self._tell(ConnectedReport(at=utc(time.time())))
             case Disconnected(reason):
                 self._tell(DisconnectedReport(at=utc(time.time()), reason=reason))
@@ -267,6 +271,9 @@ class Attendant:
             for egress in self.egresses.values():
                 if not egress.started and not egress.over.is_set() and self._can_begin(egress, now):
                     egress.begin()
+                    log.info(
+                        "recording %s, %.0f ms in the call", egress.spec.egress_id, (now - self._connected_at) * 1000
+                    )
 
     def _listen_without_levels(self, now: float) -> None:
         """Where RTP tells no sound levels, those of the decoded sound have to do (they come a delay late)."""

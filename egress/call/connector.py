@@ -73,7 +73,7 @@ class Connector(Protocol):
     def attend(self, address: Any, attending: Attending) -> Attendance: ...
 
 
-_BUILT_IN = {
+BUILT_IN = {
     "janus": "egress.call.janus",
     "loopback": "egress.call.loopback",
 }
@@ -81,14 +81,14 @@ _BUILT_IN = {
 
 def connector_types() -> list[str]:
     """The names that ``connector.type`` may have, built-in ones first."""
-    return [*_BUILT_IN, *sorted(e.name for e in entry_points(group="wallflower.connectors"))]
+    return [*BUILT_IN, *sorted(e.name for e in entry_points(group="wallflower.connectors"))]
 
 
 def connector(type_: str) -> Connector:
     """The connector of that name, imported on first use. Raises ConnectorError naming the known ones."""
     found: Connector
-    if type_ in _BUILT_IN:
-        found = import_module(_BUILT_IN[type_]).CONNECTOR
+    if type_ in BUILT_IN:
+        found = import_module(BUILT_IN[type_]).CONNECTOR
         return found
     for entry in entry_points(group="wallflower.connectors"):
         if entry.name == type_:

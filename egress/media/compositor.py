@@ -19,6 +19,9 @@ from egress.media.video_source import Picture
 from egress.media.yuv import Overlay, Planes, blank, blend, from_rgba, overlay, paste, planes_of, rotate
 from layouts.scene import Rect, Scene, Source, Tile
 
+MAX_REFORMATTERS = 16
+"""Kinds of scaling that are kept ready; a call has few, but pictures grow and layouts change."""
+
 
 class Patch(Protocol):
     """A small premultiplied RGBA picture to draw above the video."""
@@ -120,7 +123,7 @@ class Compositor:
         self._canvas: Planes = blank(width, height)
         self._decor: Decor | None = None
         self._tiles: list[_TileState | None] = []
-        self._reformatters: dict[TrackKey, VideoReformatter] = {}
+        self._reformatters: dict[tuple[str, int, int, int, int], VideoReformatter] = {}
         self._scaled: dict[TrackKey, tuple[int, dict[tuple[int, int], Planes]]] = {}
         """Per track the serial number of its newest picture, and that picture in the sizes in which it is shown."""
 
@@ -138,7 +141,8 @@ class Compositor:
             blend(self._canvas, free)
         self._tiles = [None] * len(decor.scene.tiles)
         shown = {(t.session_id, t.source) for t in decor.scene.tiles}
-        self._reformatters = {k: r for k, r in self._reformatters.items() if k in shown}
+        if len(self._reformatters) > MAX_REFORMATTERS:
+            self._reformatters.clear()
         self._scaled = {k: s for k, s in self._scaled.items() if k in shown}
 
     def compose(self, pictures: Mapping[TrackKey, Picture]) -> av.VideoFrame:
@@ -208,9 +212,11 @@ class Compositor:
         w, h = (height, width) if turned else (width, height)
         converted = frame.format.name != "yuv420p" or frame.color_range == ColorRange.JPEG
         if converted or (frame.width, frame.height) != (w, h) or frame.colorspace == Colorspace.ITU709:
-            reformatter = self._reformatters.get(track)
+            # Each holds on to megabytes, so tracks that are scaled alike share one.
+            kind = (frame.format.name, frame.width, frame.height, w, h)
+            reformatter = self._reformatters.get(kind)
             if reformatter is None:
-                reformatter = self._reformatters[track] = VideoReformatter()
+                reformatter = self._reformatters[kind] = VideoReformatter()
             frame = reformatter.reformat(
                 frame,
                 w,
@@ -220,7 +226,8 @@ class Compositor:
                 dst_colorspace=Colorspace.ITU601,
                 src_color_range=ColorRange.JPEG if frame.color_range == ColorRange.JPEG else ColorRange.MPEG,
                 dst_color_range=ColorRange.MPEG,
-                interpolation=Interpolation.BILINEAR,
+                # Averages what it shrinks: quicker than interpolating, and without moiré.
+                interpolation=Interpolation.AREA if w < frame.width else Interpolation.BILINEAR,
                 threads=1,
             )
         planes = planes_of(frame)

@@ -44,6 +44,8 @@ class VideoEncoder:
             "crf": str(settings.crf),
             "maxrate": str(cap),
             "bufsize": str(2 * cap),
+            # Half of the preset's lookahead: a fifth less memory, for a call's pictures that hardly change at once.
+            "x264-params": "rc-lookahead=5",
         }
         stream: VideoStream = self._sink.add_stream("libx264", rate=settings.fps, options=options)
         context = stream.codec_context

@@ -25,7 +25,7 @@ from egress.protocol import AudioEncoding, VideoEncoding
 
 log = logging.getLogger(__name__)
 
-MAX_PICTURES = 6
+MAX_PICTURES = 10
 """Composed pictures that may wait for the encoder."""
 MAX_TICKS = 900
 """Ticks that may wait for the encoder (sound alone is small); past that the media thread waits as well."""
