@@ -112,7 +112,9 @@ class AudioFile:
             self._container.mux_one(packet)
 
     def close(self) -> None:
-        for packet in self._stream.encode(None):
-            self.written += packet.size
-            self._container.mux_one(packet)
-        self._container.close()
+        try:
+            for packet in self._stream.encode(None):
+                self.written += packet.size
+                self._container.mux_one(packet)
+        finally:
+            self._container.close()

@@ -267,6 +267,7 @@ class Recording:
         file.close()
         size = file.path.stat().st_size
         self._closed_size += size
+        self.size = self._closed_size + sum(f.written for f in self._files.values())
         first = self._plan.first_tick(part)
         if end_tick is None:
             end_tick = first + round(file.seconds * self._format.fps)
