@@ -32,6 +32,9 @@ Off = Literal["stop", "remove"]
 
 _frozen: set[aioice.ice.Connection] = set()
 
+SCREEN_BITRATE = 3_000_000
+"""Bits a second: screens' colours are near each other, so their key frames must not be coarse."""
+
 
 class _FreezingProtocol(aioice.ice.StunProtocol):
     """Sockets that fall silent, in both directions, for connections whose network is dead."""
@@ -125,7 +128,9 @@ class JanusGuest:
         self._camera_loop = video_loop(spec.identity, spec.width, spec.height, spec.codec, spec.bitrate, spec.detail)
         # Encoding takes long and would make everybody in this process late: all of it happens before the call.
         self._screen_loop = (
-            video_loop(spec.identity + picture.CAMERAS, *spec.screen, spec.codec) if spec.screen else None
+            video_loop(spec.identity + picture.CAMERAS, *spec.screen, spec.codec, SCREEN_BITRATE)
+            if spec.screen
+            else None
         )
         self._sound = audio_loop(spec.identity)
         self._silence = audio_loop(None)

@@ -129,7 +129,7 @@ async def test_a_shared_screen_is_shown_large_beside_everybody(call: Recorded) -
     screen = ANA + 8
     assert call.judged.presence(screen, start, stop) >= 0.98
     tiles = call.judged.tiles_at((start + stop) / 2)
-    areas = {who: rect.width * rect.height for who, rect in tiles.items()}
+    areas = {who: width * height for who, (_, _, width, height) in tiles.items()}
     assert areas[screen] > 4 * max(area for who, area in areas.items() if who != screen)
     assert {ANA, BEN, CEM, DIA, EVA} <= set(tiles)
     assert call.judged.presence(screen, call.marks["ana shared"] + 1, call.judged.video_duration) == 0
