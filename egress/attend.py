@@ -2,7 +2,7 @@
 
 By hand it attends the job at once and prints its reports as JSON lines; it ends when the job's ``duration`` is
 recorded, the call is over, or at SIGINT or SIGTERM, and finishes its files first. Exit codes: 0 all is well, 1 an
-egress failed, 2 the job cannot be read.
+egress failed or was refused, 2 the job cannot be read.
 
 As a spare it loads everything, listens on the socket and waits for ``attend``. It ends with ``leave``, when the call is
 over, or when no agent has spoken to it for the job's ``orphan_timeout``.
@@ -115,11 +115,11 @@ class Process:
         """By hand: the job's duration is recorded, or nothing is left to record."""
         assert self.attendant is not None
         job = self.attendant.job
-        while not (self.attendant.egresses and self.attendant.idle):
+        while not (job.egresses and self.attendant.idle):
             await asyncio.sleep(0.05)
             if job.duration is not None and self.attendant.recorded >= job.duration:
                 return "", f"{job.duration:g} s are recorded"
-        return "", "everything is recorded"
+        return "", "everything is recorded" if self.attendant.egresses else "there is nothing to record"
 
 
 def _read_job(path: Path) -> Job | None:
@@ -138,11 +138,18 @@ def _read_job(path: Path) -> Job | None:
 async def _by_hand(job: Job) -> int:
     process = Process()
     _on_signals(process)
-    process.reports.listen(lambda report: print(report.model_dump_json(), flush=True), 0)
+    refused: list[Refused] = []
+
+    def told(report: Report) -> None:
+        print(report.model_dump_json(), flush=True)
+        if isinstance(report, Refused):
+            refused.append(report)
+
+    process.reports.listen(told, 0)
     process.attend(job)
     code, reason = await process.until_over(by_hand=True)
     process.reports.tell(Over(at=utc(time.time()), code=code, reason=reason))
-    return 1 if process.failed or code else 0
+    return 1 if process.failed or refused or code else 0
 
 
 async def _by_agent(path: Path) -> int:

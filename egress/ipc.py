@@ -104,6 +104,13 @@ class CommandSocket:
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()
 
+    def _carry_out(self, command: Command) -> None:
+        try:
+            self._on_command(command)
+        except Exception:
+            # An order that cannot be carried out must not cost the agent its connection.
+            log.exception("the command %s failed", command.op)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
         task = asyncio.current_task()
@@ -132,7 +139,7 @@ class CommandSocket:
                 elif isinstance(command, Ping):
                     send(Pong(at=utc(time.time())))
                 else:
-                    self._on_command(command)
+                    self._carry_out(command)
         except (ConnectionError, ValueError) as error:
             log.info("an agent's connection ended: %s", error)
         finally:

@@ -1,0 +1,114 @@
+"""From the state of a call to scenes, and to wishes about tracks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from egress.call.model import Wants
+from egress.director import Director, Layout, larger
+from egress.media.compositor import Decor
+from layouts.options import LayoutError
+from tests.layouts.calls import call_of
+
+
+class FakeProgram:
+    size = (640, 360)
+    fps = 30
+
+    def __init__(self) -> None:
+        self.scheduled: list[tuple[float, Decor]] = []
+
+    def schedule(self, when: float, decor: Decor) -> None:
+        self.scheduled.append((when, decor))
+
+
+@pytest.fixture(scope="module")
+def painting() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(max_workers=1) as executor:
+        yield executor
+
+
+def director(painting: ThreadPoolExecutor, layout: str = "grid", **options: Any) -> tuple[Director, FakeProgram]:
+    program: Any = FakeProgram()
+    return Director(program, Layout(layout, options), painting), program
+
+
+async def test_a_scene_is_painted_for_the_moment_it_was_decided(painting: ThreadPoolExecutor):
+    directed, program = director(painting)
+    assert directed.update(call_of(2), 100.0)
+    await directed.painted()
+    [(when, decor)] = program.scheduled
+    assert when == 100.0
+    assert decor.scene == directed.scene
+    assert [p.shape for p in decor.ground] == [(360, 640), (180, 320), (180, 320)]
+
+
+async def test_what_does_not_change_the_scene_paints_nothing(painting: ThreadPoolExecutor):
+    directed, program = director(painting)
+    directed.update(call_of(2), 100.0)
+    assert not directed.update(call_of(2), 100.05)
+    await directed.painted()
+    assert len(program.scheduled) == 1
+
+
+async def test_scenes_are_shown_in_the_order_of_time(painting: ThreadPoolExecutor):
+    directed, program = director(painting)
+    for n in range(1, 6):
+        directed.update(call_of(n), float(n))
+    await directed.painted()
+    assert [when for when, _ in program.scheduled] == [1.0, 2.0, 3.0, 4.0, 5.0]
+    assert [len(decor.scene.tiles) for _, decor in program.scheduled] == [1, 2, 3, 4, 5]
+
+
+async def test_wishes_are_the_sizes_of_the_tiles(painting: ThreadPoolExecutor):
+    directed, _ = director(painting)
+    assert directed.wishes() == {}
+    directed.update(call_of(4), 1.0)
+    wishes = directed.wishes()
+    assert set(wishes) == {(f"s{n}", "video") for n in range(4)}
+    assert directed.scene is not None
+    for tile in directed.scene.tiles:
+        assert wishes[(tile.session_id, "video")] == Wants(tile.rect.width, tile.rect.height, 30)
+    await directed.painted()
+
+
+async def test_what_is_not_shown_is_not_wanted(painting: ThreadPoolExecutor):
+    directed, _ = director(painting, "single-participant")
+    directed.update(call_of(3, dominant=1), 1.0)
+    assert set(directed.wishes()) == {("s1", "video")}
+    directed.update(call_of(3, dominant=1, without_video=[0, 1, 2]), 2.0)
+    assert directed.wishes() == {}
+    await directed.painted()
+
+
+async def test_a_scene_that_cannot_be_painted_is_logged_and_the_next_one_is(
+    painting: ThreadPoolExecutor, caplog: pytest.LogCaptureFixture
+):
+    directed, program = director(painting)
+    schedule = program.schedule
+
+    def fails(when: float, decor: Decor) -> None:
+        raise RuntimeError("no paint")
+
+    program.schedule = fails  # type: ignore[method-assign]
+    directed.update(call_of(1), 1.0)
+    await directed.painted()
+    program.schedule = schedule  # type: ignore[method-assign]
+    directed.update(call_of(2), 2.0)
+    await directed.painted()
+    assert "no paint" in caplog.text
+    assert [when for when, _ in program.scheduled] == [2.0]
+
+
+async def test_an_unknown_layout_is_refused(painting: ThreadPoolExecutor):
+    with pytest.raises(LayoutError):
+        director(painting, "mosaic")
+
+
+def test_the_larger_wish_satisfies_both():
+    assert larger(None, Wants(10, 20, 30)) == Wants(10, 20, 30)
+    assert larger(Wants(100, 5, 30), Wants(10, 20, 15)) == Wants(100, 20, 30)

@@ -1,0 +1,179 @@
+"""A call's state: events in, what a layout may know out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from egress.call.model import (
+    Connected,
+    Disconnected,
+    Ended,
+    Joined,
+    Left,
+    Participant,
+    Pinned,
+    Speaking,
+    TrackAdded,
+    TrackMuted,
+    TrackRemoved,
+    TrackType,
+    Updated,
+)
+from egress.call.state import SILENT_CAMERA, CallState
+from egress.rtc.clock import TrackClock
+from layouts.scene import ParticipantView
+
+AUDIO, VIDEO, SCREEN = TrackType.AUDIO, TrackType.VIDEO, TrackType.SCREEN_SHARE
+
+
+class Media:
+    def __init__(self, rate: int = 90_000) -> None:
+        self.clock = TrackClock(rate)
+        self.last_packet: float | None = None
+
+
+def media() -> Any:
+    return Media()
+
+
+def who(user: str = "a", /, **changed: Any) -> Participant:
+    return Participant(**{"session_id": f"s-{user}", "user_id": user, "name": user.upper(), **changed})
+
+
+def after(*events: Any, now: float = 10.0) -> CallState:
+    state = CallState()
+    for event in events:
+        state.apply(event, now)
+    return state
+
+
+def seen(state: CallState, name: str = "a", now: float = 10.0) -> ParticipantView:
+    [found] = [p for p in state.view(now).participants if p.session_id == f"s-{name}"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("events", "video", "audio", "screen"),
+    [
+        ([], False, False, False),
+        ([TrackAdded("s-a", VIDEO, media())], True, False, False),
+        ([TrackAdded("s-a", AUDIO, media())], False, True, False),
+        ([TrackAdded("s-a", SCREEN, media())], False, False, True),
+        ([TrackAdded("s-a", VIDEO, media()), TrackMuted("s-a", VIDEO, True)], False, False, False),
+        ([TrackAdded("s-a", AUDIO, media()), TrackMuted("s-a", AUDIO, True)], False, False, False),
+        (
+            [TrackAdded("s-a", VIDEO, media()), TrackMuted("s-a", VIDEO, True), TrackMuted("s-a", VIDEO, False)],
+            True,
+            False,
+            False,
+        ),
+        ([TrackAdded("s-a", VIDEO, media()), TrackRemoved("s-a", VIDEO)], False, False, False),
+        ([TrackRemoved("s-a", VIDEO), TrackMuted("s-a", AUDIO, True)], False, False, False),
+        ([TrackAdded("s-b", VIDEO, media()), TrackMuted("s-b", VIDEO, True)], False, False, False),
+        ([TrackAdded("s-a", TrackType.SCREEN_SHARE_AUDIO, media())], False, False, False),
+    ],
+)
+def test_tracks_show_as_flags(events: list[Any], video: bool, audio: bool, screen: bool):
+    view = seen(after(Joined(who()), *events))
+    assert (view.has_video, view.has_audio, view.has_screen_share) == (video, audio, screen)
+
+
+def test_participants_keep_the_order_in_which_they_joined():
+    state = CallState()
+    for n, name in enumerate("cab"):
+        state.apply(Joined(who(name)), float(n))
+    state.apply(Left("s-a"), 5)
+    state.apply(Joined(who("a")), 6)
+    view = state.view(7)
+    assert [p.user_id for p in view.participants] == ["c", "b", "a"]
+    assert [p.joined_at for p in view.participants] == [0.0, 2.0, 6.0]
+
+
+def test_joining_twice_is_one_participant_with_the_newer_name_and_the_same_tracks():
+    state = after(Joined(who()), TrackAdded("s-a", VIDEO, media()), Joined(who(name="Anna")))
+    view = seen(state)
+    assert (view.name, view.has_video) == ("Anna", True)
+
+
+def test_one_user_may_be_in_the_call_twice():
+    state = after(Joined(who("a")), Joined(who("b", user_id="a")))
+    assert [p.user_id for p in state.view(10).participants] == ["a", "a"]
+
+
+def test_updates_change_the_name_and_nothing_else():
+    state = after(Joined(who()), Pinned("s-a", True), Updated(who(name="Anna", roles=("host",))), Updated(who("x")))
+    view = seen(state)
+    assert (view.name, view.roles, view.is_pinned) == ("Anna", ("host",), True)
+    assert len(state.participants) == 1
+
+
+def test_who_left_is_gone_and_speaks_no_more():
+    state = after(Joined(who()))
+    for n in range(50):
+        state.speakers.hear("s-a", -20, 9 + n * 0.02)
+    assert seen(state).is_speaking and seen(state).is_dominant_speaker
+    state.apply(Left("s-a"), 10)
+    assert state.view(10).participants == ()
+    state.apply(Joined(who()), 10.1)
+    assert not seen(state, now=10.1).is_speaking
+
+
+def test_events_about_nobody_and_about_the_connection_change_nothing():
+    state = after(
+        Left("s-x"),
+        Pinned("s-x", True),
+        Updated(who("x")),
+        Connected(),
+        Disconnected("away"),
+        Ended("over"),
+        Speaking({"s-x": 1}),
+    )
+    assert state.view(10).participants == ()
+
+
+def test_tracks_of_one_participant_share_their_clock_and_others_do_not():
+    sound, seen_, other = media(), media(), media()
+    after(
+        Joined(who("a")),
+        Joined(who("b")),
+        TrackAdded("s-a", AUDIO, sound),
+        TrackAdded("s-a", VIDEO, seen_),
+        TrackAdded("s-b", AUDIO, other),
+    )
+    assert sound.clock.group is seen_.clock.group
+    assert other.clock.group is not sound.clock.group
+
+
+def test_a_camera_without_packets_counts_as_off_but_a_screen_may_rest():
+    camera, screen = media(), media()
+    state = after(Joined(who()), TrackAdded("s-a", VIDEO, camera), TrackAdded("s-a", SCREEN, screen))
+    for track in state.participants["s-a"].tracks.values():
+        track.wanted, track.wanted_since = True, 10.0
+    camera.last_packet = screen.last_packet = 20.0
+    assert seen(state, now=20.0 + SILENT_CAMERA - 0.1).has_video
+    later = seen(state, now=20.0 + SILENT_CAMERA + 0.1)
+    assert (later.has_video, later.has_screen_share) == (False, True)
+    camera.last_packet = 30.0
+    assert seen(state, now=30.1).has_video
+
+
+def test_a_camera_that_nobody_wanted_is_not_off_for_sending_nothing():
+    camera = media()
+    state = after(Joined(who()), TrackAdded("s-a", VIDEO, camera))
+    assert seen(state, now=100.0).has_video
+    track = state.participants["s-a"].tracks[VIDEO]
+    track.wanted, track.wanted_since = True, 100.0
+    assert seen(state, now=100.0 + SILENT_CAMERA - 0.1).has_video, "it gets the time to begin"
+    assert not seen(state, now=100.0 + SILENT_CAMERA + 0.1).has_video
+
+
+def test_levels_told_by_the_sfu_make_speakers_and_silence():
+    state = after(Joined(who("a")), Joined(who("b")))
+    for n in range(20):
+        state.apply(Speaking({"s-a": 0.5}), 10 + n * 0.1)
+    assert (seen(state, "a", 12.0).is_speaking, seen(state, "b", 12.0).is_speaking) == (True, False)
+    for n in range(20):
+        state.apply(Speaking({}), 12 + n * 0.1)
+    assert not seen(state, "a", 14.0).is_speaking
