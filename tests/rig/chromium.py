@@ -81,7 +81,8 @@ class ChromiumGuest:
         return None if feed is None else int(feed)
 
     async def sent(self) -> dict[str, Any]:
-        """What the browser says it sent: packets, frames and width by kind; and how many pictures were drawn."""
+        """What the browser says it sent: packets, frames and width by kind; how many pictures were drawn and skipped;
+        by how many seconds its sound fell behind the wall clock."""
         told: dict[str, Any] = await self._page.evaluate("guest.sent()")
         return told
 
