@@ -103,13 +103,12 @@ class Program:
         sound: Samples,
         position: int,
         *,
-        late: bool,
-        drain: bool,
+        patience: float,
     ) -> None:
         """Make the next picture, as the call was at ``when``.
 
-        ``late`` leaves the picture out because time is short. While the stage drains there is no live call to follow
-        any more, so this waits for the encoder instead of leaving pictures out.
+        ``patience`` is for how many seconds the encoder may be waited for; when that is nothing, or over, the picture
+        is left out. So a short stall costs no picture, and a machine that is too slow some, but never sound.
         """
         number = self.ticks
         self.ticks += 1
@@ -119,9 +118,7 @@ class Program:
                 decor = self._scenes.popleft()[1]
                 if not self._scenes or self._scenes[0][0] > when:
                     self._compositor.show(decor)
-            if drain:
-                self._await_room()
-            if late or self._waiting_pictures >= MAX_PICTURES:
+            if patience <= 0 or not self._room_within(patience):
                 self.dropped += 1
             else:
                 frame = self._compositor.compose(pictures)
@@ -133,10 +130,9 @@ class Program:
             self._waiting_pictures += frame is not None
             self._changed.notify_all()
 
-    def _await_room(self) -> None:
+    def _room_within(self, seconds: float) -> bool:
         with self._changed:
-            while self._waiting_pictures >= MAX_PICTURES and not self._over:
-                self._changed.wait()
+            return self._changed.wait_for(lambda: self._waiting_pictures < MAX_PICTURES or self._over, seconds)
 
     def end(self) -> None:
         """No more ticks: flush and close."""

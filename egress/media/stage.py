@@ -165,7 +165,7 @@ class Stage:
                 video, audio = self._prune(when)
             for running in ending:
                 running.program.end()
-            self._make_tick(when, [r for r in due if r not in ending], video, audio, drain=draining)
+            self._make_tick(when, [r for r in due if r not in ending], video, audio)
 
     def _time(self, tick: int) -> float:
         assert self._origin is not None
@@ -187,23 +187,20 @@ class Stage:
         self._audio = [e for e in self._audio if e.until is None or when < e.until]
         return list(self._video), list(self._audio)
 
-    def _make_tick(
-        self, when: float, due: list[_Running], video: list[_VideoEntry], audio: list[_AudioEntry], *, drain: bool
-    ) -> None:
+    def _make_tick(self, when: float, due: list[_Running], video: list[_VideoEntry], audio: list[_AudioEntry]) -> None:
         number = self._tick
         self._tick += 1
         if not due:
             return
         self.counts.ticks += 1
         late = time.monotonic() - (when + self.delay)
-        behind = late - MAX_LATE
+        patience = MAX_LATE - max(0.0, late)
         if self._draining_since is not None:
-            behind = time.monotonic() - self._draining_since - DRAIN
-        skip = behind > 0
+            patience = self._draining_since + DRAIN - time.monotonic()
         if late > 1 / self.fps:
             self.counts.late += 1
             self.counts.worst_late = max(self.counts.worst_late, late)
-        self.counts.skipped += skip
+        self.counts.skipped += patience <= 0
         pictures: dict[TrackKey, Picture] = {}
         for entry in video:
             # Decoding goes on for skipped pictures too: those that follow build on them.
@@ -224,7 +221,7 @@ class Stage:
                 running.ticks_at = number
             if not running.program.over:
                 position = first - round(running.ticks_at * SAMPLE_RATE / self.fps)
-                running.program.tick(when, pictures, sound, position, late=skip, drain=drain)
+                running.program.tick(when, pictures, sound, position, patience=patience)
 
     def _guard(self, what: str, advance: Callable[[], Picture | None]) -> Picture | None:
         """One bad track must not stop the call: its error is counted and logged."""

@@ -322,7 +322,7 @@ def test_pictures_reach_the_canvas_through_a_program(stage: Stage):
     maker = DecorMaker(FakePainter())
     made.schedule(0.0, maker.make(scene(tile(Rect(0, 0, 64, 48), "a", "fill"), width=64, height=48)))
     shown = Picture(picture(64, 48, 180), 0, 1, 0.0)
-    made.tick(1.0, {("a", "video"): shown}, np.zeros((1600, 2), np.float32), 0, late=False, drain=False)
+    made.tick(1.0, {("a", "video"): shown}, np.zeros((1600, 2), np.float32), 0, patience=1.0)
     frame = made._queue[0].frame  # type: ignore[union-attr]
     assert frame is not None
     assert abs(int(frame.to_ndarray()[:48].mean()) - 180) <= 2
