@@ -258,7 +258,8 @@ class Attendant:
             await asyncio.sleep(LOOK)
 
     def _look(self, now: float) -> None:
-        self._listen_without_levels(now)
+        if not self.state.listen_to_told_levels(now):
+            self._listen_without_levels(now)
         view = self.state.view(now)
         wanted: dict[TrackKey, Wants] = {}
         for egress in self.egresses.values():
@@ -276,7 +277,7 @@ class Attendant:
                     )
 
     def _listen_without_levels(self, now: float) -> None:
-        """Where RTP tells no sound levels, those of the decoded sound have to do (they come a delay late)."""
+        """Where neither RTP nor the SFU tells sound levels, those of the decoded sound have to do (they come a delay late)."""
         for (session_id, type_), source in self._audio.items():
             if type_ is not TrackType.AUDIO or not source.unlevelled or source.level_time is None:
                 continue

@@ -90,7 +90,8 @@ class TrackMuted:
 class Speaking:
     """Speakers as the SFU tells them (connectors whose RTP carries no audio level).
 
-    ``levels`` maps participant session ids to 0.0 (silent) to 1.0 (loudest); who is missing is silent.
+    ``levels`` maps participant session ids to 0.0 (silent) to 1.0 (loudest); who is missing is silent. They hold until
+    the next ``Speaking`` or ``Disconnected``: changes are enough.
     """
 
     levels: dict[str, float] = field(default_factory=dict)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from egress.call.model import (
     CallEvent,
+    Disconnected,
     Joined,
     Left,
     Participant,
@@ -52,6 +53,7 @@ class CallState:
     def __init__(self) -> None:
         self.participants: dict[str, ParticipantState] = {}
         self.speakers = Speakers()
+        self._told_levels: dict[str, float] | None = None
 
     def apply(self, event: CallEvent, now: float) -> None:
         """Take in an event. Events about participants who are not there are ignored."""
@@ -82,11 +84,24 @@ class CallState:
                 if known := self.participants.get(session_id):
                     known.pinned = pinned
             case Speaking(levels):
-                for session_id in self.participants:
-                    level = levels.get(session_id, 0.0)
-                    self.speakers.hear(session_id, 20 * math.log10(max(level, 1e-6)), now)
+                self._told_levels = dict(levels)
+                self.listen_to_told_levels(now)
+            case Disconnected():
+                self._told_levels = None
             case _:
                 pass
+
+    def listen_to_told_levels(self, now: float) -> bool:
+        """Hear again what the SFU told last: it tells changes, and who speaks goes on until the next one.
+
+        False where it tells no levels. To be called a few times a second.
+        """
+        if self._told_levels is None:
+            return False
+        for session_id in self.participants:
+            level = self._told_levels.get(session_id, 0.0)
+            self.speakers.hear(session_id, 20 * math.log10(max(level, 1e-6)), now)
+        return True
 
     def view(self, now: float) -> CallView:
         """What a layout may know."""

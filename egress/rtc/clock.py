@@ -95,6 +95,8 @@ class TrackClock:
         self.clock_rate = clock_rate
         self.group = ParticipantClock()
         self.group.tracks.append(self)
+        self.captured = False
+        """Whether frames tell their capture time themselves."""
         self._reports: deque[tuple[float, float]] = deque(maxlen=16)
         self._sender_shift: float | None = None
         self._alone = LowerEnvelope(DELAY_WINDOW)
@@ -152,6 +154,14 @@ class TrackClock:
         if self._lag_since is None:
             self._lag_since = now
         return now - self._lag_since > 1.0
+
+    def on_capture_time(self, ntp: float, rtp_time: int, now: float) -> None:
+        """A frame said itself when it was captured (abs-capture-time): a report of the first sender, through any SFU.
+
+        From the first of these on, sender reports of the track are not needed any more.
+        """
+        self.captured = True
+        self.on_sender_report(ntp, rtp_time, now)
 
     def on_sender_report(self, ntp: float, rtp_time: int, now: float) -> None:
         """A sender report: at ``ntp`` (seconds, any epoch) of the sender's clock it was ``rtp_time``."""

@@ -10,6 +10,9 @@ VIDEO_ORIENTATION = "urn:3gpp:video-orientation"
 ABSOLUTE_CAPTURE_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time"
 MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
 
+NTP_FRACTION = 1 / (1 << 32)
+"""Seconds in one unit of a 64-bit NTP time."""
+
 _HEADER = struct.Struct("!BBHII")
 
 

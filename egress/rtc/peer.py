@@ -262,7 +262,9 @@ class PeerReceiver:
         if reception is not None:
             reception.last_report = (int(ntp * 65536) & 0xFFFFFFFF, now)
         track = self._by_ssrc.get(ssrc)
-        if self._sender_clock and track is not None and track.timed and track.ssrc == ssrc and ntp:
+        if track is None or track.clock.captured:
+            return
+        if self._sender_clock and track.timed and track.ssrc == ssrc and ntp:
             track.clock.on_sender_report(ntp, track.extended(rtp_timestamp), now)
 
     def _wake(self) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from egress.rtc.buffer import FrameBuffer, settings_for
 from egress.rtc.clock import TrackClock
 from egress.rtc.keyframes import KeyframeRequests
-from egress.rtc.packet import RtpPacket, unwrap
+from egress.rtc.packet import NTP_FRACTION, RtpPacket, unwrap
 from egress.rtc.payload import PADDING, fragment, split_red
 from egress.rtc.sdp import Section
 from egress.rtc.track import EncodedFrame, FrameListener, Kind
@@ -134,6 +134,8 @@ class PeerTrack:
         if self._timed is None or rtp_time > self._timed or rtp_time < self._timed - 10 * self.clock_rate:
             self._timed = rtp_time
             self.clock.on_packet(rtp_time, packet.arrival)
+            if packet.capture_ntp is not None:
+                self.clock.on_capture_time(packet.capture_ntp * NTP_FRACTION, rtp_time, packet.arrival)
 
     def _take_red(self, packet: RtpPacket) -> None:
         blocks = split_red(packet.payload)

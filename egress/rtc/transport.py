@@ -17,10 +17,9 @@ from aiortc import RTCCertificate, RTCDtlsTransport, RTCIceTransport
 from aiortc.rtp import RtcpPacket, RtcpSrPacket
 
 from egress.rtc.ice import connection_of
+from egress.rtc.packet import NTP_FRACTION
 
 log = logging.getLogger(__name__)
-
-NTP_FRACTION = 1 / (1 << 32)
 
 
 class MediaTransport(RTCDtlsTransport):

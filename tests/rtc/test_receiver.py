@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from egress.rtc.clock import ParticipantClock
 from egress.rtc.packet import RtpPacket
 from egress.rtc.receiver import PeerTrack
 from egress.rtc.sdp import Section
@@ -176,3 +177,22 @@ def test_payload_types_that_were_not_agreed_on_are_ignored():
     track = Track(AUDIO)
     track.take(b"x", 1, 0, 0.0, payload_type=100)
     assert (track.track.ssrc, track.frames) == (None, [])
+
+
+def test_frames_that_tell_their_capture_time_are_aligned_by_it_whatever_the_way_takes():
+    # Given sound that takes 20 ms and pictures that take 100 ms, captured on a clock an hour ahead
+    sound, pictures = Track(AUDIO), Track(VIDEO)
+    group = ParticipantClock()
+    sound.track.clock.join(group)
+    pictures.track.clock.join(group)
+    ahead = 3600.0
+    for n in range(100):
+        at = n * 0.02
+        ntp = round((ahead + at) * (1 << 32))
+        sound.take(b"s", n, n * 960 + 5, at + 0.02, capture_ntp=ntp)
+        pictures.take(vp8(n, 0, True), n, n * 1800 + 77, at + 0.1, payload_type=96, marker=True, capture_ntp=ntp)
+    # Then what was captured together happened together, by the least delay
+    heard = sound.track.clock.time_of(sound.frames[50].rtp_time)
+    seen = pictures.track.clock.time_of(pictures.frames[50].rtp_time)
+    assert heard == pytest.approx(1.02, abs=0.002)
+    assert seen == pytest.approx(heard, abs=0.002)
