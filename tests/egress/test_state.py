@@ -177,3 +177,27 @@ def test_levels_told_by_the_sfu_make_speakers_and_silence():
     for n in range(20):
         state.apply(Speaking({}), 12 + n * 0.1)
     assert not seen(state, "a", 14.0).is_speaking
+
+
+def listening(state: CallState, start: float, end: float) -> None:
+    """Look at the call as an attendant does."""
+    for n in range(round((end - start) / 0.05)):
+        assert state.listen_to_told_levels(start + n * 0.05)
+
+
+def test_who_was_told_to_speak_goes_on_until_the_sfu_tells_something_else():
+    state = after(Joined(who("a")), Joined(who("b")))
+    assert not state.listen_to_told_levels(10)
+    state.apply(Speaking({"s-a": 0.7}), 10)
+    listening(state, 10, 15)
+    assert seen(state, "a", 15.0).is_speaking and seen(state, "a", 15.0).is_dominant_speaker
+    state.apply(Speaking({"s-b": 0.7}), 15)
+    listening(state, 15, 17)
+    assert (seen(state, "a", 17.0).is_speaking, seen(state, "b", 17.0).is_speaking) == (False, True)
+    assert seen(state, "b", 17.0).is_dominant_speaker
+
+
+def test_what_an_sfu_told_before_it_went_away_counts_no_more():
+    state = after(Joined(who("a")), Speaking({"s-a": 0.7}), Disconnected("away"))
+    assert not state.listen_to_told_levels(11)
+    assert not seen(state, "a", 11.0).is_speaking
