@@ -20,6 +20,7 @@ test: ## Run the tests (a real Janus, real browsers and databases where root let
 
 soak: ## Run the tests that take long
 	@sh scripts/setup.sh test
+	@HYPOTHESIS_PROFILE=dice .venv/bin/python -m pytest -v --durations=15 tests/layouts tests/rtc tests/workers/test_messages.py
 	@.venv/bin/python -m pytest -v --durations=15 -m soak
 
 check: ## Lint, formatting and types

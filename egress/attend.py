@@ -33,6 +33,8 @@ log = logging.getLogger("egress.attend")
 
 SPARE_TIMEOUT = 60.0
 """Seconds without a word from an agent after which a spare goes."""
+UNHURRIED = 0.3
+"""Seconds without a job after which a new process is a spare."""
 LAST_WORDS = 5.0
 """Seconds to wait at the end for an agent to acknowledge the last reports."""
 _M_ARENA_MAX = -8
@@ -157,17 +159,25 @@ async def _by_agent(path: Path) -> int:
     _on_signals(process)
     socket = CommandSocket(path, process.reports, process.command)
     await socket.open()
-    await asyncio.to_thread(warm)
     process.reports.tell(Ready(at=utc(time.time()), pid=os.getpid()))
+    warming = asyncio.create_task(_warm_up(process))
     watching = asyncio.create_task(_watch_orphan(process, socket))
     code, reason = await process.until_over(by_hand=False)
     watching.cancel()
+    warming.cancel()
     process.reports.tell(Over(at=utc(time.time()), code=code, reason=reason))
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(LAST_WORDS):
             await process.reports.acknowledged()
     await socket.close()
     return 1 if process.failed or code else 0
+
+
+async def _warm_up(process: Process) -> None:
+    """Warm a spare. One that was started for a call that waits has better things to do."""
+    await asyncio.sleep(UNHURRIED)
+    if process.attendant is None:
+        await asyncio.to_thread(warm)
 
 
 async def _watch_orphan(process: Process, socket: CommandSocket) -> None:

@@ -105,6 +105,8 @@ class NativePainter:
         gap = _label_gap(label, tile.border)
         room = even(tile.rect.width - 2 * gap)
         drawn = self._patches.get((room, label), lambda: _label(self._text, room, label))
+        if any(patch.rect.height + gap > tile.rect.height for patch in drawn):
+            return ()  # a tile lower than a name
         return self._patches.get(
             (tile.rect, gap, label), lambda: tuple(_placed(patch, tile.rect, gap, label) for patch in drawn)
         )
