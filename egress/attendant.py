@@ -277,7 +277,7 @@ class Attendant:
                     )
 
     def _listen_without_levels(self, now: float) -> None:
-        """Where neither RTP nor the SFU tells sound levels, those of the decoded sound have to do (they come a delay late)."""
+        """Where nobody tells sound levels, those of the decoded sound have to do (they come a delay late)."""
         for (session_id, type_), source in self._audio.items():
             if type_ is not TrackType.AUDIO or not source.unlevelled or source.level_time is None:
                 continue
