@@ -22,12 +22,11 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from egress.media.bitrates import bitrate_cap
 from storage.keys import DEFAULT_TEMPLATE, KeyTemplateError, check_template
 
 Seconds = Annotated[float, Field(gt=0)]
 
-MEDIUM_MOTION = {"360p": 320_000, "480p": 430_000, "720p": 1_300_000, "1080p": 2_900_000, "1440p": 5_200_000}
-"""Bits per second of H.264 video of a conference, by resolution."""
 
 LONGEST_SOCKET_PATH = 99
 """Bytes. Unix socket paths have room for 107 and a terminator."""
@@ -228,9 +227,8 @@ class Settings(BaseSettings):
         side = min(size)
         if side == 0:
             return None
-        name = f"{side}p"
-        caps = {**MEDIUM_MOTION, **{str(k): v for k, v in self.recording.max_bitrate.items()}}
-        return caps[name]
+        own = {str(name): cap for name, cap in self.recording.max_bitrate.items()}
+        return own.get(f"{side}p") or bitrate_cap(*size, self.recording.fps)
 
 
 def config_file() -> Path | None:

@@ -6,10 +6,11 @@ import re
 import tomllib
 from pathlib import Path
 
+from egress.media.bitrates import CAPS
 from egress.protocol import Quality
 from workers import events
 from workers.messages import RecordSettings, StartRecording, StopRecording
-from workers.settings import MEDIUM_MOTION, Settings
+from workers.settings import Settings
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -20,7 +21,8 @@ def test_the_settings_of_the_handbook_are_those_of_the_code_with_their_defaults(
     documented = tomllib.loads(text[1])
     code = Settings().model_dump(mode="json")
     caps = documented["recording"].pop("max_bitrate")
-    assert caps == MEDIUM_MOTION
+    assert caps == {f"{side}p": cap for side, cap in CAPS.items() if f"{side}p" in caps}
+    assert len(caps) == 5
     assert documented.pop("data_dir")
     for name, value in documented.items():
         if isinstance(value, dict):
