@@ -239,6 +239,7 @@ class Attendant:
             self._wishes.pop(key, None)
             self._seen.pop(key, None)
         if source is not None:
+            log.info("%s of %s: %s", type_, session_id, source.summary())
             source.stop()
             self._stage.remove(source)
 

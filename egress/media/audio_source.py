@@ -59,6 +59,13 @@ class AudioSource:
         self._expected_rtp: int | None = None
         self._position = 0.0
 
+    def summary(self) -> str:
+        """One line on what was played, for the log."""
+        return (
+            f"{self.decode_errors} errors, {self.cuts} cuts, {self.late_samples} samples too late, "
+            f"{self.overflowed} packets left out"
+        )
+
     def start(self) -> None:
         if self._end is None:
             self._end = self.track.listen(self._take)

@@ -127,11 +127,6 @@ class Compositor:
         self._scaled: dict[TrackKey, tuple[int, dict[tuple[int, int], Planes]]] = {}
         """Per track the serial number of its newest picture, and that picture in the sizes in which it is shown."""
 
-    @property
-    def decor(self) -> Decor | None:
-        """What is shown now."""
-        return self._decor
-
     def show(self, decor: Decor) -> None:
         """From the next picture on, draw this scene."""
         self._decor = decor

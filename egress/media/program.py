@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +79,7 @@ class Program:
         self._changed = threading.Condition()
         self._waiting_pictures = 0
         self._over = False
+        self._reason: OutputError | None = None
         self._thread = threading.Thread(target=self._encode, name=f"encode-{name}", daemon=True)
         self._epoch = 0.0
 
@@ -140,12 +141,11 @@ class Program:
             self._queue.append(None)
             self._changed.notify_all()
 
-    def visible(self) -> Sequence[TrackKey]:
-        """Tracks on the canvas now."""
-        decor = self._compositor.decor if self._compositor else None
-        if decor is None:
-            return ()
-        return [(t.session_id, t.source) for t in decor.scene.tiles if t.source]
+    def abandon(self, code: str, message: str) -> None:
+        """Nothing more can be made: close what there is, and tell why."""
+        self._reason = OutputError(code, message)
+        self._over = True
+        self.end()
 
     # On the encode thread.
 
@@ -159,6 +159,8 @@ class Program:
             while (item := self._next()) is not None:
                 self._encode_tick(item, video, audio)
             self._send(video.flush() if video else [], audio.flush() if audio else [])
+            if self._reason is not None:
+                raise self._reason
             self._output.finish(self.ticks)
         except OutputError as error:
             self._fail(error.code, str(error))

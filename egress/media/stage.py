@@ -164,7 +164,8 @@ class Stage:
                     self._programs.remove(running)
                 video, audio = self._prune(when)
             for running in ending:
-                running.program.end()
+                if not running.program.over:
+                    running.program.end()
             self._make_tick(when, [r for r in due if r not in ending], video, audio)
 
     def _time(self, tick: int) -> float:
@@ -221,7 +222,13 @@ class Stage:
                 running.ticks_at = number
             if not running.program.over:
                 position = first - round(running.ticks_at * SAMPLE_RATE / self.fps)
-                running.program.tick(when, pictures, sound, position, patience=patience)
+                try:
+                    running.program.tick(when, pictures, sound, position, patience=patience)
+                except Exception as error:
+                    # The other programs of the call go on.
+                    log.exception("the program %s could not be drawn", running.program.name)
+                    running.end = when
+                    running.program.abandon("internal_error", f"the program could not be drawn: {error!r}")
 
     def _guard(self, what: str, advance: Callable[[], Picture | None]) -> Picture | None:
         """One bad track must not stop the call: its error is counted and logged."""

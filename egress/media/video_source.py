@@ -61,6 +61,10 @@ class VideoSource:
     def listening(self) -> bool:
         return self._end is not None
 
+    def summary(self) -> str:
+        """One line on what was decoded, for the log."""
+        return f"{self.decoded} pictures decoded, {self.decode_errors} errors, {self.overflowed} left out"
+
     @property
     def received(self) -> bool:
         """Whether a key frame has come since the start."""

@@ -96,11 +96,6 @@ class FrameBuffer:
         self._keys: set[int] = set()
         """Where key frames surely begin, of the packets that wait."""
 
-    @property
-    def highest_seq(self) -> int:
-        """Extended highest sequence number, as reports want it."""
-        return self._highest
-
     def add(self, packet: RtpPacket, fragment: Fragment, *, repair: bool = False, near: int | None = None) -> bool:
         """Take in a packet; ``repair`` marks one rebuilt from redundancy. Returns True when the stream began anew.
 

@@ -104,7 +104,6 @@ class TrackClock:
         self._first = 0.0
         self._adjusted = 0.0
         self._lag_since: float | None = None
-        self._lag_least = 0.0
 
     def join(self, group: ParticipantClock) -> None:
         """Share ``group`` with the participant's other tracks. To be called before frames are timed."""

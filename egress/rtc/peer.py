@@ -143,8 +143,9 @@ class PeerReceiver:
                     await task
         if self._timer is not None:
             self._timer.cancel()
-        for track in self._tracks.values():
+        for mid, track in self._tracks.items():
             track.clock.leave()
+            log.info("track %s ends: %s", mid, track.summary())
         connection_of(self._gatherer).on_media = None
         await self.transport.stop()
         await self._ice.stop()
@@ -169,6 +170,7 @@ class PeerReceiver:
                 self._on_track(section.mid, track)
         for mid in [m for m in self._tracks if m not in offered]:
             gone = self._tracks.pop(mid)
+            log.info("track %s ends: %s", mid, gone.summary())
             gone.clock.leave()
             for ssrc in [s for s, track in self._by_ssrc.items() if track is gone]:
                 del self._by_ssrc[ssrc]

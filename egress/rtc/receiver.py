@@ -179,6 +179,15 @@ class PeerTrack:
                 # One listener's fault must not cost the others the frame, nor the peer its connection.
                 log.exception("track %s: a listener failed", self.mid)
 
+    def summary(self) -> str:
+        """One line on what happened to the track's packets, for the log."""
+        c = self.buffer.counts
+        return (
+            f"{self._codec}, {c.received} packets, {c.repaired} repaired, {c.lost} lost, {c.late} late, "
+            f"{c.frames} frames, {c.frames_dropped} dropped, {self.keyframes.sent} key frames asked for, "
+            f"{self.bad_packets} damaged"
+        )
+
     def extended(self, rtp_timestamp: int) -> int:
         """A 32-bit RTP time stamp (of a sender report) as this track counts time."""
         return unwrap(rtp_timestamp, self._timed, 32)

@@ -283,13 +283,31 @@ def test_a_scene_is_shown_from_its_time_on(stage: Stage):
 
     def spy(when: float, *rest: Any, **named: Any) -> None:
         tick(when, *rest, **named)
-        seen.append((when - start, made.visible()))
+        assert made._compositor is not None and made._compositor._decor is not None
+        shown = made._compositor._decor.scene.tiles
+        seen.append((when - start, [(t.session_id, t.source) for t in shown]))
 
     made.tick = spy  # type: ignore[method-assign]
     past(stage, made, start, start + 2)
     assert output.over.wait(20)
     for at, visible in seen:
         assert visible == [(f"g{min(3, int(at * 2 + 1e-6))}", "video")]
+
+
+def test_a_program_that_cannot_be_drawn_fails_with_what_it_has_and_others_go_on(stage: Stage):
+    good, bad = Kept(), Kept()
+    broken = program(bad)
+
+    def tick(*_: Any, **__: Any) -> None:
+        raise ValueError("broken")
+
+    broken.tick = tick  # type: ignore[method-assign]
+    start = time.monotonic()
+    stage.start(broken, start)
+    recorded(stage, program(good), good, 0.4)
+    assert bad.over.wait(20)
+    assert bad.result == [("internal_error", "the program could not be drawn: ValueError('broken')")]
+    assert good.result == [("", "")]
 
 
 def test_a_track_that_is_gone_is_played_out_and_then_forgotten(stage: Stage):
