@@ -24,7 +24,7 @@ from egress.rtc.clock import ParticipantClock
 from egress.rtc.track import MediaTrack
 from layouts.scene import CallView, ParticipantView
 
-SILENT_CAMERA = 1.5
+SILENT_CAMERA = 1.2
 """Seconds without a packet after which a camera counts as off. A shared screen may rest as long as it likes."""
 
 
