@@ -176,7 +176,7 @@ class Attendant:
         log.info("the call is over: %s %s", code, reason)
         for egress in self.egresses.values():
             if egress.started:
-                egress.stop(reason)
+                egress.stop(reason, code)
             else:
                 egress.fail(code or "call_ended", reason)
         self.ended.set()

@@ -51,6 +51,7 @@ class CompositeEgress:
         self._tell = tell
         self._loop = asyncio.get_running_loop()
         self._begun_at: float | None = None
+        self._failure: tuple[str, str] | None = None
         width, height = spec.quality.size
         suffix = "mp4" if width else spec.audio.audio_only_format
         self._recording = Recording(
@@ -84,11 +85,12 @@ class CompositeEgress:
         self._begun_at = self._stage.start(self.program, time.monotonic())
         self._tell(EgressStarted(at=utc(self._begun_at), egress_id=self.spec.egress_id))
 
-    def stop(self, reason: str) -> None:
-        """Record nothing more; the last file follows."""
+    def stop(self, reason: str, code: str = "") -> None:
+        """Record nothing more; the last file follows. With a ``code`` that end is a failure, told after the file."""
         if self.stopping or self.over.is_set():
             return
         self.stopping = True
+        self._failure = (code, reason) if code else None
         self._tell(EgressStopped(at=utc(time.time()), egress_id=self.spec.egress_id, reason=reason))
         if self.started:
             self._stage.stop(self.program, time.monotonic())
@@ -154,6 +156,9 @@ class CompositeEgress:
 
     def _ended(self) -> None:
         if self.over.is_set():
+            return
+        if self._failure is not None:
+            self.fail(*self._failure)
             return
         self.over.set()
         self._tell(EgressEnded(at=utc(time.time()), egress_id=self.spec.egress_id))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import av
+import numpy as np
 from av.packet import Packet
 
 from egress.media.compositor import Compositor, Decor, TrackKey
@@ -79,6 +80,7 @@ class Program:
         self._changed = threading.Condition()
         self._waiting_pictures = 0
         self._over = False
+        self._owed: Mapping[TrackKey, Picture] | None = None
         self._reason: OutputError | None = None
         self._thread = threading.Thread(target=self._encode, name=f"encode-{name}", daemon=True)
         self._epoch = 0.0
@@ -121,9 +123,11 @@ class Program:
                     self._compositor.show(decor)
             if patience <= 0 or not self._room_within(patience):
                 self.dropped += 1
+                self._owed = pictures
             else:
                 frame = self._compositor.compose(pictures)
                 self.pictures += 1
+                self._owed = None
         with self._changed:
             while len(self._queue) >= MAX_TICKS and not self._over:
                 self._changed.wait()
@@ -136,8 +140,17 @@ class Program:
             return self._changed.wait_for(lambda: self._waiting_pictures < MAX_PICTURES or self._over, seconds)
 
     def end(self) -> None:
-        """No more ticks: flush and close."""
+        """No more ticks: flush and close. A picture left out at the very end is made after all, so the film lasts."""
+        last = None
+        if self._compositor is not None and self._owed is not None and not self._over:
+            silence = np.zeros((0, 2), np.float32)
+            last = _Tick(self.ticks - 1, self._compositor.compose(self._owed), silence, 0)
+            self.pictures += 1
+            self.dropped -= 1
         with self._changed:
+            if last is not None:
+                self._queue.append(last)
+                self._waiting_pictures += 1
             self._queue.append(None)
             self._changed.notify_all()
 
@@ -202,7 +215,7 @@ class Program:
                 packets = video.encode(tick.frame, tick.number, keyframe=self._keyframe_due)
                 self._keyframe_due = False
         self._send(packets, audio.encode(tick.sound) if audio else [])
-        if self._output.needs_sound:
+        if self._output.needs_sound and len(tick.sound):
             self._output.on_sound(tick.sound, tick.position)
 
     def _send(self, video: list[Packet[Any]], audio: list[Packet[Any]]) -> None:

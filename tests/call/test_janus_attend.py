@@ -131,6 +131,14 @@ async def test_a_room_that_demands_a_private_id_is_refused_with_that_reason(janu
     await host.leave()
 
 
+async def test_a_room_that_demands_a_private_id_is_refused_before_anybody_publishes(janus: JanusServer) -> None:
+    async with attend(janus, room=PVTID) as call:
+        await call.until(lambda: call.error)
+
+    assert isinstance(call.error, ConnectorError)
+    assert call.error.code == "pvtid_required"
+
+
 @pytest.mark.parametrize("pin", [None, "wrong"])
 async def test_a_wrong_pin_is_refused_before_anybody_publishes(janus: JanusServer, pin: str | None) -> None:
     room = await janus.create_room(pin="right")

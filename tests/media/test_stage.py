@@ -294,6 +294,20 @@ def test_a_scene_is_shown_from_its_time_on(stage: Stage):
         assert visible == [(f"g{min(3, int(at * 2 + 1e-6))}", "video")]
 
 
+def test_a_film_whose_last_pictures_were_left_out_is_as_long_as_its_sound():
+    output = Kept()
+    made = program(output)
+    made.begin(0.0)
+    sound = np.zeros((1600, 2), np.float32)
+    for n in range(30):
+        made.tick(n / FPS, {}, sound, n * 1600, patience=5.0 if n < 20 else 0.0)
+    made.end()
+    assert output.over.wait(20)
+    assert output.result == [("", "")]
+    assert max(output.video) == 29
+    assert made.dropped == 9
+
+
 def test_a_program_that_cannot_be_drawn_fails_with_what_it_has_and_others_go_on(stage: Stage):
     good, bad = Kept(), Kept()
     broken = program(bad)

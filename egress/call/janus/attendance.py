@@ -16,7 +16,7 @@ from egress.call.connector import Attending, ConnectorError
 from egress.call.janus.address import JanusAddress
 from egress.call.janus.client import Handle, JanusError, Session
 from egress.call.janus.layers import EVERYTHING
-from egress.call.janus.refusal import refusal
+from egress.call.janus.refusal import pvtid_required, refusal
 from egress.call.janus.roster import (
     EMPTY,
     Feed,
@@ -130,6 +130,10 @@ class JanusAttendance:
     async def _ask_admission(self, session: Session) -> None:
         """Find out whether the room is there and its pin is right, before anybody publishes in it."""
         handle = await session.attach()
+        try:
+            await self._ask_for_private_ids(handle)
+        except JanusError as error:
+            log.debug("the rooms are not listed: %s", error)
         feed: Feed = str(NOBODY) if isinstance(self._address.room, str) else NOBODY
         try:
             await handle.request({"request": "join", "ptype": "subscriber", "streams": [{"feed": feed}], **self._join})
@@ -138,6 +142,13 @@ class JanusAttendance:
                 raise
         finally:
             self._later(handle.detach())
+
+    async def _ask_for_private_ids(self, handle: Handle) -> None:
+        """Refuse a room that demands a private id; one that is not listed is known by its answer to the first join."""
+        listed = (await handle.request({"request": "list"})).data.get("list")
+        for room in listed if isinstance(listed, list) else []:
+            if isinstance(room, dict) and room.get("room") == self._address.room and room.get("require_pvtid"):
+                raise pvtid_required()
 
     @property
     def _join(self) -> dict[str, Any]:

@@ -16,6 +16,15 @@ _INVALID_ELEMENT = 430
 _REFUSED = 433
 
 
+def pvtid_required() -> ConnectorError:
+    """A room in which only those may subscribe who are seen."""
+    return ConnectorError(
+        "pvtid_required",
+        "this room demands a private id (require_pvtid), which only a visible participant has: "
+        "turn require_pvtid off for rooms that a hidden guest shall attend",
+    )
+
+
 def refusal(error: JanusError) -> ConnectorError | None:
     """The final error that this answer is, or None when it may pass."""
     said = str(error)
@@ -33,11 +42,7 @@ def refusal(error: JanusError) -> ConnectorError | None:
         return ConnectorError("room_not_found", "Janus has no such room")
     if error.code in (_MISSING_ELEMENT, _REFUSED):
         if "private_id" in said:
-            return ConnectorError(
-                "pvtid_required",
-                "this room demands a private id (require_pvtid), which only a visible participant has: "
-                "turn require_pvtid off for rooms that a hidden guest shall attend",
-            )
+            return pvtid_required()
         if "pin" in said:
             return ConnectorError("wrong_pin", f"the room wants another pin than it was given ({said})")
         if "secret" in said:
