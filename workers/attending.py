@@ -17,7 +17,10 @@ from egress.protocol import (
     Attend,
     CompositeRecording,
     Disconnected,
+    EgressFailed,
     EgressSpec,
+    EgressStarted,
+    EgressStopped,
     Job,
     Leave,
     Over,
@@ -233,6 +236,14 @@ class Attending:
                 return None
             case Disconnected():
                 log.warning("%s: the SFU is out of reach: %s", cid, report.reason)
+            case EgressStarted():
+                log.info("%s: recording %s", cid, report.egress_id)
+            case EgressStopped():
+                log.info("%s: %s is stopped: %s", cid, report.egress_id, report.reason)
+            case EgressFailed():
+                log.error("%s: %s failed: %s (%s)", cid, report.egress_id, report.error, report.code)
+            case Over() if report.code:
+                log.error("%s: the call is over: %s (%s)", cid, report.reason, report.code)
             case Warned():
                 log.warning("%s: %s (%s)", cid, report.message, report.code)
             case Refused():

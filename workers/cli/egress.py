@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import UTC, datetime
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -30,7 +31,9 @@ def list_(call: str | None, live: bool, limit: int, as_json: bool) -> None:
     if as_json:
         print(json.dumps([egress_as_json(e, parts) for e, parts in found], indent=2))
         return
-    table = Table("egress", "call", "state", "quality", "recorded", "files", "since", "error", box=None)
+    # Ids are there to be copied: they are never cut, whatever that does to the other columns.
+    ids = (Column("egress", no_wrap=True, min_width=36), Column("call", no_wrap=True, overflow="ignore"))
+    table = Table(*ids, "state", "quality", "recorded", "files", "since", "error", box=None)
     for egress, parts in found:
         state = f"[{_COLOURS.get(egress.state, 'default')}]{egress.state}[/]"
         table.add_row(
@@ -43,7 +46,7 @@ def list_(call: str | None, live: bool, limit: int, as_json: bool) -> None:
             f"{egress.created_at:%Y-%m-%d %H:%M:%S}",
             egress.error or "",
         )
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=200)
     console.print(table if found else "Nothing was recorded yet.")
 
 

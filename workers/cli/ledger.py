@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from workers.cli.app import CliError, Exit
 from workers.events import rfc3339
 from workers.ledger.database import Ledger
 from workers.ledger.tables import Egress, File
@@ -16,7 +17,10 @@ from workers.settings import Settings, load
 def opened(settings: Settings | None = None) -> Iterator[Ledger]:
     """The ledger of the settings, brought to the schema of this program."""
     found = settings or load()
-    ledger = Ledger(found.ledger_url, found.ledger.busy_timeout)
+    try:
+        ledger = Ledger(found.ledger_url, found.ledger.busy_timeout)
+    except OSError as error:
+        raise CliError(Exit.UNAVAILABLE, f"the ledger cannot be opened: {error}") from None
     try:
         ledger.upgrade()
         yield ledger

@@ -36,6 +36,8 @@ class Ledger:
         self._sqlite = self.url.get_backend_name() == "sqlite"
         if self._sqlite and self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+            # It holds the addresses of rooms, and with them their secrets: its owner's business alone.
+            Path(self.url.database).touch(mode=0o600)
         try:
             self.engine = _engine(url, self._sqlite, busy_timeout)
         except (ImportError, ArgumentError) as error:
