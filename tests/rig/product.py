@@ -138,12 +138,14 @@ class Product:
         told = [json.loads(line) for line in path.read_text().splitlines()]
         return [event for event in told if type_ in (None, event["type"])]
 
-    async def event(self, type_: str, number: int = 1, timeout: float = 30.0) -> dict[str, Any]:
-        """Wait for the ``number``-th event of a type."""
+    async def event(
+        self, type_: str, number: int = 1, timeout: float = 30.0, *, failing: bool = False
+    ) -> dict[str, Any]:
+        """Wait for the ``number``-th event of a type; a recording that fails meanwhile ends it, unless ``failing``."""
         deadline = time.monotonic() + timeout
         while len(found := self.events(type_)) < number:
             failed = self.events("call.recording_failed")
-            if failed and type_ != "call.recording_failed":
+            if failed and not failing and type_ != "call.recording_failed":
                 raise AssertionError(f"the recording failed: {failed[0]}\n{self.log}")
             if time.monotonic() > deadline:
                 raise AssertionError(f"no {type_} within {timeout} s; events: {self.events()}\n{self.log}")

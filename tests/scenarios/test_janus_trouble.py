@@ -113,6 +113,32 @@ async def test_a_killed_attendant_costs_three_seconds_and_no_more(janus: JanusSe
     assert not product.events("call.recording_failed")
 
 
+async def test_a_room_that_comes_back_with_another_pin_fails_the_recording_and_delivers_what_there_is(
+    janus: JanusServer, tmp_path: Path
+) -> None:
+    assert janus.ws_url is not None
+    room = await janus.create_room()
+    guest = GuestSpec("ana", 0, comes_back=False)
+    call = Call(url=janus.ws_url, room=room, host_address=janus.host_address, guests=[guest])
+    async with Product(tmp_path, [janus.host_network]) as product, Guests(call) as guests:
+        # Given a recording that runs
+        await guests.everybody("join")
+        address = {"type": "janus", "url": janus.http_url, "room": room}
+        await product.send({"type": "start_recording", "call_cid": "default:pin", "connector": address})
+        await product.event("call.recording_started")
+        await asyncio.sleep(4)
+        # When Janus dies, and the room comes back with a pin that nobody told us
+        await janus.restart()
+        await janus.create_room(room=room, pin="another")
+        failed = await product.event("call.recording_failed", timeout=40)
+        await product.event("call.recording_ready", failing=True)
+    # Then the recording has failed for that reason, and its file is there
+    assert failed["error_code"] == "wrong_pin"
+    assert "pin" in failed["error"]
+    (path,) = product.files()
+    assert judge(path).video_duration >= 4
+
+
 def _threads(pid: int) -> int:
     """An attendant that records has more threads than a spare."""
     return len(list(Path(f"/proc/{pid}/task").iterdir()))
