@@ -27,7 +27,7 @@ from egress.call.model import (
 )
 from egress.call.state import CallState, TrackState
 from egress.composite import CompositeEgress, Tell, utc
-from egress.director import TRACK_TYPES, larger
+from egress.director import larger
 from egress.media.audio_source import AudioSource
 from egress.media.compositor import TrackKey
 from egress.media.stage import Stage
@@ -195,9 +195,7 @@ class Attendant:
             case Left(session_id):
                 for type_ in TrackType:
                     self._drop(session_id, type_)
-            case TrackRemoved(session_id, type_):
-                self._drop(session_id, type_)
-            case TrackAdded(session_id, type_, _):
+            case TrackRemoved(session_id, type_) | TrackAdded(session_id, type_, _):
                 self._drop(session_id, type_)
             case _:
                 pass
@@ -215,7 +213,7 @@ class Attendant:
             self._stage.add_audio(heard)
             heard.start()
         else:
-            key: TrackKey = (event.session_id, "video" if event.type is TrackType.VIDEO else "screen_share")
+            key = _picture_key(event.session_id, event.type)
             seen = VideoSource(event.media, functools.partial(self._from_thread, event.media.request_keyframe))
             self._video[key] = seen
             self._stage.add_video(key, seen)
@@ -234,7 +232,7 @@ class Attendant:
         if type_.is_audio:
             source = self._audio.pop((session_id, type_), None)
         else:
-            key: TrackKey = (session_id, "video" if type_ is TrackType.VIDEO else "screen_share")
+            key = _picture_key(session_id, type_)
             source = self._video.pop(key, None)
             self._wishes.pop(key, None)
             self._seen.pop(key, None)
@@ -290,7 +288,7 @@ class Attendant:
         """Receive what is, or just was, in a picture; tell the SFU how large."""
         for key, source in self._video.items():
             session_id, name = key
-            type_ = TRACK_TYPES[name]
+            type_ = TrackType(name)
             if key in wanted:
                 self._seen[key] = now
             recently = now - self._seen.get(key, -math.inf) < self.job.delay + 1.0
@@ -322,3 +320,8 @@ class Attendant:
             return waited >= FIRST_MEDIA
         shown = [self._video[key] for key in egress.director.wishes() if key in self._video]
         return all(source.received for source in shown)
+
+
+def _picture_key(session_id: str, type_: TrackType) -> TrackKey:
+    """How the stage and scenes call a participant's camera or shared screen."""
+    return session_id, "video" if type_ is TrackType.VIDEO else "screen_share"

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from egress.call.model import TrackType, Wants
+from egress.call.model import Wants
 from egress.media.compositor import DecorMaker, TrackKey
 from egress.media.program import Program
 from layouts.engine import compose
@@ -22,8 +22,6 @@ from layouts.options import parse_options
 from layouts.scene import CallView, Scene, Tile
 
 log = logging.getLogger(__name__)
-
-TRACK_TYPES = {"video": TrackType.VIDEO, "screen_share": TrackType.SCREEN_SHARE}
 
 
 @dataclass(frozen=True, slots=True)

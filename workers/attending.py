@@ -248,15 +248,8 @@ class Attending:
                 log.warning("%s: %s (%s)", cid, report.message, report.code)
             case Refused():
                 log.warning("%s: %s was refused: %s (%s)", cid, report.op, report.error, report.code)
-                if (
-                    report.op in ("start", "attend")
-                    and self._asked_again
-                    and report.egress_id
-                    in (
-                        None,
-                        *self._asked_again,
-                    )
-                ):
+                repeated = self._asked_again and report.egress_id in (None, *self._asked_again)
+                if repeated and report.op in ("start", "attend"):
                     await attendant.ack(report.seq)
                     return None
                 if report.op == "attend":
