@@ -8,9 +8,10 @@ import json
 import os
 import shutil
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
-from storage.target import StorageError, Stored, Upload
+from storage.target import Part, StorageError, Stored, Upload
 
 
 class LocalUpload:
@@ -23,17 +24,18 @@ class LocalUpload:
         self.part_size = part_size
         self.token = json.dumps({"key": key, "part_size": part_size, "temporary": temporary.name})
 
-    def put_part(self, number: int, data: bytes) -> None:
+    def put_part(self, number: int, data: bytes) -> Part:
         if number < 1 or len(data) > self.part_size:
             raise StorageError(f"part {number} of {len(data)} bytes does not fit parts of {self.part_size} bytes")
         try:
             with self._temporary.open("r+b") as file:
                 file.seek((number - 1) * self.part_size)
                 file.write(data)
+            return Part(number, len(data), "")
         except OSError as error:
             raise StorageError(f"{self._temporary} cannot be written: {error.strerror}") from error
 
-    def complete(self) -> Stored:
+    def complete(self, parts: Sequence[Part]) -> Stored:
         place = self._target.place(self._key)
         try:
             _sync(self._temporary)
@@ -50,6 +52,9 @@ class LocalUpload:
 class LocalTarget:
     """Files below ``folder``; URLs are ``file://``."""
 
+    while_growing = False
+    """Moving a finished file is quicker than copying a growing one."""
+
     def __init__(self, folder: Path, name: str = "local") -> None:
         self.name = name
         self._folder = folder.absolute()
@@ -63,8 +68,7 @@ class LocalTarget:
     def check(self) -> None:
         probe = f".wallflower-{uuid.uuid4().hex}.md"
         upload = self.open_upload(probe, 64)
-        upload.put_part(1, b"Wallflower can write here.\n")
-        stored = upload.complete()
+        stored = upload.complete([upload.put_part(1, b"Wallflower can write here.\n")])
         place = self.place(probe)
         read = place.read_bytes()
         place.unlink()

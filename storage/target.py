@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -20,6 +21,17 @@ class Stored:
     size: int
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part that the store has: what it answered, which it wants to hear again when parts are put together."""
+
+    number: int
+    size: int
+    """Bytes."""
+    tag: str
+    checksum: str = ""
+
+
 class Upload(Protocol):
     """A file on its way. Parts are numbered from 1, all of ``part_size`` bytes but the last.
 
@@ -28,13 +40,15 @@ class Upload(Protocol):
     """
 
     token: str
-    """Enough to take the upload up again with :meth:`Target.resume_upload`, also from another process."""
+    """Enough to take the upload up again with :meth:`Target.resume_upload`, also from another host."""
     part_size: int
 
-    def put_part(self, number: int, data: bytes) -> None: ...
+    def put_part(self, number: int, data: bytes) -> Part:
+        """Send one part; the store has checked its checksum when this returns."""
+        ...
 
-    def complete(self) -> Stored:
-        """Make what was put visible under its key, all at once."""
+    def complete(self, parts: Sequence[Part]) -> Stored:
+        """Make the parts visible under the key, all at once. Needs no right to read."""
         ...
 
     def abort(self) -> None:
@@ -46,6 +60,8 @@ class Target(Protocol):
     """A store. All calls block and may be made from any thread; all raise StorageError."""
 
     name: str
+    while_growing: bool
+    """Whether a file that is still being written is worth sending in parts."""
 
     def check(self) -> None:
         """Write, read and remove a small file."""

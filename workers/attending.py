@@ -255,8 +255,10 @@ class Attending:
                 if report.op == "attend":
                     report = Over(at=report.at, code=report.code, reason=report.error)
         template = self._around.settings.storage.key_template
-        epoch, now = self.epoch, datetime.now(UTC)
-        await self._around.ledger.write(lambda tx: reports.write(tx, self.session_id, epoch, report, template, now))
+        epoch, host, now = self.epoch, self._around.settings.owner, datetime.now(UTC)
+        await self._around.ledger.write(
+            lambda tx: reports.write(tx, self.session_id, epoch, report, template, host, now)
+        )
         if report.seq:
             await attendant.ack(report.seq)
             self._changed.set()
@@ -375,7 +377,15 @@ class Attending:
         known = [file.spool_path for file in files.of_egress(tx, egress.id)]
         for path in unreported(self._around.settings.spools / egress.id, known):
             part = egress.next_part
-            files.opened(tx, egress, epoch=self.epoch, part=part, path=path, start_time=began(path))
+            files.opened(
+                tx,
+                egress,
+                epoch=self.epoch,
+                part=part,
+                path=path,
+                start_time=began(path),
+                host=self._around.settings.owner,
+            )
 
     async def _again(self, lived: float, what: str) -> None:
         """Wait before the next attempt, or fail what is wanted when there have been too many."""

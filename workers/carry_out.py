@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from egress.protocol import CID, AudioEncoding, CompositeRecording, VideoEncoding
-from workers import events
+from workers.events import payloads
 from workers.ledger import outbox, wishes
 from workers.ledger.database import Ledger
 from workers.messages import RECORDING_TYPES, StartRecording, StopRecording, parse
@@ -47,10 +47,10 @@ def carry_out(ledger: Ledger, settings: Settings, message_type: str, payload: ob
 
 
 def _start(ledger: Ledger, settings: Settings, message: StartRecording, message_id: str) -> Outcome:
-    storage = message.recording_external_storage or settings.storage.name
-    if storage != settings.storage.name:
+    storage = message.recording_external_storage or settings.storage.default
+    if storage != settings.storage.default:
         raise BadMessage(
-            f"recording_external_storage: '{shown(storage)}' is no storage; known are {settings.storage.name}"
+            f"recording_external_storage: '{shown(storage)}' is no storage; known are {settings.storage.default}"
         )
     egress_id = message.egress_id or derived_id(message.call_cid, message.request_id or message_id)
     spec = recording_spec(settings, message, egress_id)
@@ -126,7 +126,7 @@ def _tell_refusal(ledger: Ledger, message_type: str, payload: object, message_id
     egress_id = given if known and given is not None and given.isascii() else derived_id(cid, message_id)
     recording_type = _text(payload, "recording_type")
     now = datetime.now(UTC)
-    event = events.recording_failed(
+    event = payloads.recording_failed(
         cid,
         egress_id,
         recording_type if recording_type in RECORDING_TYPES else "composite",

@@ -17,10 +17,10 @@ from sqlalchemy import select
 
 from workers import demo_page
 from workers.carry_out import carry_out
+from workers.events.sinks import FileSink
 from workers.ledger import files
 from workers.ledger.tables import Egress, Event, File
 from workers.settings import EventSettings, Settings
-from workers.sinks import FileSink
 from workers.worker import Worker
 
 CALL = "default:demo"

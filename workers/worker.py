@@ -19,11 +19,12 @@ from workers.agent import Agent
 from workers.attending import Surroundings
 from workers.broker import connect, embedded
 from workers.delivery import Delivery
+from workers.events.relay import Relay
+from workers.events.sinks import FileSink, Sink, StreamSink
+from workers.keyring import keyring
 from workers.ledger.asynchronous import AsyncLedger
 from workers.ledger.database import Ledger
-from workers.relay import Relay
 from workers.settings import Settings, SettingsError
-from workers.sinks import FileSink, Sink, StreamSink
 from workers.spares import Spares
 
 log = logging.getLogger(__name__)
@@ -76,7 +77,7 @@ class Worker:
 
     def __init__(self, settings: Settings, to: Sequence[Sink] | None = None) -> None:
         self.settings = settings
-        self.ledger = Ledger(settings.ledger_url, settings.ledger.busy_timeout)
+        self.ledger = Ledger(settings.ledger_url, keyring(settings), settings.ledger.busy_timeout)
         self._to = sinks(settings) if to is None else list(to)
         self._ice = ice_settings(settings)
         self._agent: Agent | None = None
@@ -98,7 +99,7 @@ class Worker:
         with only_worker(settings):
             await asyncio.to_thread(self.ledger.upgrade)
             ledger = AsyncLedger(self.ledger)
-            target = LocalTarget(settings.recordings, settings.storage.name)
+            target = LocalTarget(settings.recordings, "local")
             delivery = Delivery(ledger, target, settings.storage.key_template)
             relay = Relay(ledger, self._to, settings.agent.poll)
             around = Surroundings(settings, ledger, Spares(settings), delivery, self._ice)

@@ -81,7 +81,7 @@ def test_an_upload_grows_out_of_sight_and_may_repeat_its_first_part(target: Loca
     again = target.resume_upload(upload.token)
     again.put_part(3, b"mo")
     again.put_part(1, b"ftyp")
-    stored = again.complete()
+    stored = again.complete([])
     assert (tmp_path / "store/d/e.mp4").read_bytes() == b"ftypmoofmo"
     assert stored.size == 10
     assert [p.name for p in (tmp_path / "store/d").iterdir()] == ["e.mp4"]

@@ -17,6 +17,7 @@ import pytest
 from sqlalchemy import select
 
 from workers.carry_out import Outcome, carry_out
+from workers.keyring import keyring
 from workers.ledger.database import Ledger
 from workers.ledger.tables import CallSession, Egress, Event, File
 from workers.settings import Settings
@@ -52,7 +53,7 @@ class Bench:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.ledger = Ledger(settings.ledger_url)
+        self.ledger = Ledger(settings.ledger_url, keyring(settings))
         self.ledger.upgrade()
         self.worker: Worker | None = None
         self.task: asyncio.Task[None] | None = None

@@ -19,6 +19,7 @@ from sqlalchemy import select
 
 from tests.workers.conftest import CALL, CONNECTOR, make_settings
 from workers import actors, broker
+from workers.keyring import keyring
 from workers.ledger.database import Ledger, LedgerUnavailable
 from workers.ledger.tables import Egress, Event
 from workers.settings import Settings
@@ -107,7 +108,7 @@ class Queue:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.ledger = Ledger(settings.ledger_url)
+        self.ledger = Ledger(settings.ledger_url, keyring(settings))
         self.ledger.upgrade()
         self.broker = broker.connect(settings)
         self.actors = actors.declare(self.broker, self.ledger, settings)
@@ -208,9 +209,9 @@ def test_keyword_arguments_are_a_payload_too(tmp_path: Path) -> None:
 
 def test_a_broker_that_is_away_is_one_sentence_without_its_password(tmp_path: Path) -> None:
     port = free_port()
-    for url in (f"redis://me:secret@127.0.0.1:{port}/0", f"amqp://me:secret@127.0.0.1:{port}/"):
+    for url in (f"redis://me:hushhush@127.0.0.1:{port}/0", f"amqp://me:hushhush@127.0.0.1:{port}/"):
         settings = make_settings(tmp_path, broker={"url": url})
         with pytest.raises(broker.BrokerError) as caught:
             broker.reachable(settings)
-        assert "secret" not in str(caught.value) and "me:***@" in str(caught.value)
-        assert "secret" not in repr(settings)
+        assert "hushhush" not in str(caught.value) and "me:***@" in str(caught.value)
+        assert "hushhush" not in repr(settings)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from egress.media.bitrates import CAPS
 from egress.protocol import Quality
-from workers import events
+from workers.events import payloads
 from workers.messages import RecordSettings, StartRecording, StopRecording
 from workers.settings import Settings
 
@@ -41,5 +41,5 @@ def test_the_settings_of_the_handbook_are_those_of_the_code_with_their_defaults(
 def test_every_field_quality_and_event_is_in_the_reference() -> None:
     text = (DOCS / "messages.md").read_text()
     names = {*StartRecording.model_fields, *StopRecording.model_fields, *RecordSettings.model_fields} - {"layout"}
-    for name in (*names, *Quality, *events.TYPES):
+    for name in (*names, *Quality, *payloads.TYPES):
         assert f"`{name}`" in text, name

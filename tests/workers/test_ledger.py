@@ -15,6 +15,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from egress.protocol import EgressEnded, EgressFailed, EgressStarted, EgressStopped, Over, PartClosed, PartOpened
+from egress.sealing import Keyring, new_key
 from storage.keys import DEFAULT_TEMPLATE
 from workers.ledger import claims, files, lifecycle, outbox, reports, upgrade, wishes
 from workers.ledger.database import HEAD, Ledger, LedgerError, LedgerUnavailable
@@ -24,10 +25,12 @@ from workers.payload import BadMessage
 T0 = datetime(2025, 2, 10, 9, 15, 44, 252969, UTC)
 CONNECTOR = {"type": "janus", "room": 1}
 
+KEYS = Keyring([new_key()])
+
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    one = Ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    one = Ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", KEYS)
     one.upgrade()
     yield one
     one.close()
@@ -62,7 +65,7 @@ def begun(ledger: Ledger) -> None:
 
 def tell(ledger: Ledger, report: Any, epoch: int = 1) -> bool:
     with ledger.writing() as tx:
-        return reports.write(tx, "s1", epoch, report, DEFAULT_TEMPLATE, T0)
+        return reports.write(tx, "s1", epoch, report, DEFAULT_TEMPLATE, "host", T0)
 
 
 def events(ledger: Ledger) -> list[str]:
@@ -104,7 +107,7 @@ def test_many_processes_may_upgrade_at_once(tmp_path: Path) -> None:
 
     def run() -> None:
         try:
-            one = Ledger(url)
+            one = Ledger(url, KEYS)
             one.upgrade()
             one.close()
         except BaseException as error:
@@ -120,16 +123,16 @@ def test_many_processes_may_upgrade_at_once(tmp_path: Path) -> None:
 
 def test_a_ledger_out_of_reach_says_so_without_its_password() -> None:
     with pytest.raises(LedgerError, match="no database URL"):
-        Ledger("not a url")
+        Ledger("not a url", KEYS)
     with pytest.raises(LedgerError) as caught:
-        Ledger("postgresql+nothere://me:secret@host/db")
+        Ledger("postgresql+nothere://me:secret@host/db", KEYS)
     assert "secret" not in str(caught.value)
 
 
 def test_a_file_that_is_no_database_is_reported(tmp_path: Path) -> None:
     with pytest.raises((LedgerUnavailable, sqlite3.DatabaseError, Exception)) as caught:
         (tmp_path / "dir.sqlite").mkdir()
-        Ledger(f"sqlite:///{tmp_path / 'dir.sqlite'}").upgrade()
+        Ledger(f"sqlite:///{tmp_path / 'dir.sqlite'}", KEYS).upgrade()
     assert isinstance(caught.value, LedgerUnavailable)
 
 

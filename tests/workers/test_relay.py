@@ -10,13 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from egress.sealing import Keyring, new_key
+from workers.events.relay import Relay
+from workers.events.sinks import Envelope, FileSink, SinkError, StreamSink
 from workers.ledger import outbox
 from workers.ledger.asynchronous import AsyncLedger
 from workers.ledger.database import Ledger
-from workers.relay import Relay
-from workers.sinks import Envelope, FileSink, SinkError, StreamSink
 
 NOW = datetime(2025, 2, 10, tzinfo=UTC)
+
+KEYS = Keyring([new_key()])
 
 
 class Fickle:
@@ -36,7 +39,7 @@ class Fickle:
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    one = Ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    one = Ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", KEYS)
     one.upgrade()
     yield one
     one.close()

@@ -14,6 +14,7 @@ from typing import Literal
 
 import typer
 
+from workers.keyring import keyring
 from workers.settings import Settings, SettingsError, load
 
 
@@ -137,7 +138,7 @@ def _connectors() -> str:
 def _ledger(settings: Settings) -> str:
     from workers.ledger.database import HEAD, Ledger
 
-    ledger = Ledger(settings.ledger_url, settings.ledger.busy_timeout)
+    ledger = Ledger(settings.ledger_url, keyring(settings), settings.ledger.busy_timeout)
     try:
         version = ledger.version()
         if version is not None and version != HEAD:
@@ -159,8 +160,8 @@ def _spool(settings: Settings) -> str:
 def _storage(settings: Settings) -> str:
     from storage.local import LocalTarget
 
-    LocalTarget(settings.recordings, settings.storage.name).check()
-    return f"{settings.storage.name}: {settings.recordings} is writable"
+    LocalTarget(settings.recordings, "local").check()
+    return f"local: {settings.recordings} is writable"
 
 
 def _broker(settings: Settings) -> str:

@@ -6,7 +6,7 @@ import json
 import time
 
 from workers.cli.ledger import opened
-from workers.events import rfc3339
+from workers.events.payloads import rfc3339
 from workers.ledger import outbox
 from workers.ledger.tables import Event
 

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from workers.cli.app import CliError, Exit
-from workers.events import rfc3339
+from workers.events.payloads import rfc3339
+from workers.keyring import keyring
 from workers.ledger.database import Ledger
 from workers.ledger.tables import Egress, File
 from workers.settings import Settings, load
@@ -18,7 +19,7 @@ def opened(settings: Settings | None = None) -> Iterator[Ledger]:
     """The ledger of the settings, brought to the schema of this program."""
     found = settings or load()
     try:
-        ledger = Ledger(found.ledger_url, found.ledger.busy_timeout)
+        ledger = Ledger(found.ledger_url, keyring(found), found.ledger.busy_timeout)
     except OSError as error:
         raise CliError(Exit.UNAVAILABLE, f"the ledger cannot be opened: {error}") from None
     try:

@@ -13,7 +13,10 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
 
-HEAD = "0001"
+from egress.sealing import Keyring
+from workers.ledger import sealed
+
+HEAD = "0002"
 """The migration that this code is written for."""
 
 
@@ -28,7 +31,7 @@ class LedgerUnavailable(LedgerError):
 class Ledger:
     """Give transactions on one database. Safe to use from many threads."""
 
-    def __init__(self, url: str, busy_timeout: float = 5.0) -> None:
+    def __init__(self, url: str, keyring: Keyring, busy_timeout: float = 5.0) -> None:
         try:
             self.url = make_url(url)
         except ArgumentError:
@@ -42,6 +45,7 @@ class Ledger:
             self.engine = _engine(url, self._sqlite, busy_timeout)
         except (ImportError, ArgumentError) as error:
             raise LedgerError(f"ledger.url: no driver for {self.url.drivername} ({error})") from None
+        sealed.use(self.engine.dialect, keyring)
         self._writer = self.engine.execution_options(wallflower_writes=True)
 
     @property

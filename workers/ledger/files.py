@@ -10,18 +10,24 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from storage.keys import KeyFields, fill
-from workers import events
+from workers.events import payloads
 from workers.ledger import lifecycle
 from workers.ledger.outbox import put
 from workers.ledger.tables import Egress, File
 
 
-def opened(tx: Session, egress: Egress, *, epoch: int, part: int, path: Path, start_time: datetime) -> File:
+def opened(tx: Session, egress: Egress, *, epoch: int, part: int, path: Path, start_time: datetime, host: str) -> File:
     """A file is being written. Told again, it stays as it is."""
     file = _file(tx, egress.id, epoch, part)
     if file is None:
         file = File(
-            egress_id=egress.id, epoch=epoch, part=part, state="open", spool_path=str(path), start_time=start_time
+            egress_id=egress.id,
+            epoch=epoch,
+            part=part,
+            state="open",
+            host=host,
+            spool_path=str(path),
+            start_time=start_time,
         )
         tx.add(file)
         tx.flush()
@@ -75,7 +81,7 @@ def delivered(tx: Session, file_id: int, url: str, size: int, now: datetime) -> 
     file.state, file.url, file.size, file.error = "delivered", url, size, None
     egress = tx.get_one(Egress, file.egress_id)
     assert file.key is not None and file.end_time is not None
-    payload = events.recording_ready(
+    payload = payloads.recording_ready(
         egress.call_cid,
         egress.id,
         egress.recording_type,

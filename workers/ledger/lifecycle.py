@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from workers import events
+from workers.events import payloads
 from workers.ledger.outbox import put
 from workers.ledger.states import LIVE, State, moved
 from workers.ledger.tables import Egress, File
@@ -44,7 +44,7 @@ def started(tx: Session, egress: Egress, at: datetime, now: datetime) -> None:
         move(egress, State.ACTIVE, now)
     if egress.started_at is None:
         egress.started_at = at
-        _tell(tx, events.STARTED, egress, now)
+        _tell(tx, payloads.STARTED, egress, now)
 
 
 def stopping(egress: Egress, now: datetime) -> None:
@@ -60,7 +60,7 @@ def stopped(tx: Session, egress: Egress, reason: str, at: datetime, now: datetim
         egress.stopped_at = at
         egress.stop_reason = reason[:200]
         if egress.started_at is not None:
-            _tell(tx, events.STOPPED, egress, now)
+            _tell(tx, payloads.STOPPED, egress, now)
 
 
 def closed(tx: Session, egress: Egress, reason: str, at: datetime, now: datetime) -> None:
@@ -100,11 +100,11 @@ def failed(tx: Session, egress: Egress, code: str, error: str, now: datetime) ->
 def _over(tx: Session, egress: Egress, state: State, code: str, error: str, now: datetime) -> None:
     move(egress, state, now)
     egress.error, egress.error_code = error[:1000], code[:64]
-    payload = events.recording_failed(
+    payload = payloads.recording_failed(
         egress.call_cid, egress.id, egress.recording_type, now, egress.error, egress.error_code
     )
     put(tx, payload, now)
 
 
 def _tell(tx: Session, type_: str, egress: Egress, now: datetime) -> None:
-    put(tx, events.recording_event(type_, egress.call_cid, egress.id, egress.recording_type, now), now)
+    put(tx, payloads.recording_event(type_, egress.call_cid, egress.id, egress.recording_type, now), now)

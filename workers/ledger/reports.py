@@ -24,7 +24,7 @@ from workers.ledger.states import State
 from workers.ledger.tables import CallSession, Egress
 
 
-def write(tx: Session, session_id: str, epoch: int, report: Report, template: str, now: datetime) -> bool:
+def write(tx: Session, session_id: str, epoch: int, report: Report, template: str, host: str, now: datetime) -> bool:
     """Write down what the report tells; False when that was done before. Raises LeaseLost.
 
     Commands and states are fenced by the epoch, closed files are not: ``epoch`` is the one of the attendant.
@@ -34,11 +34,11 @@ def write(tx: Session, session_id: str, epoch: int, report: Report, template: st
         if report.seq <= session.attendant_seq:
             return False
         session.attendant_seq = report.seq
-    _apply(tx, session, report, template, now)
+    _apply(tx, session, report, template, host, now)
     return True
 
 
-def _apply(tx: Session, session: CallSession, report: Report, template: str, now: datetime) -> None:
+def _apply(tx: Session, session: CallSession, report: Report, template: str, host: str, now: datetime) -> None:
     if isinstance(report, Over):
         for live in lifecycle.live_egresses(tx, session.id):
             over(tx, live, report, now)
@@ -59,6 +59,7 @@ def _apply(tx: Session, session: CallSession, report: Report, template: str, now
                 part=report.part,
                 path=report.path,
                 start_time=report.start_time,
+                host=host,
             )
         case PartClosed():
             file = files.opened(
@@ -68,6 +69,7 @@ def _apply(tx: Session, session: CallSession, report: Report, template: str, now
                 part=report.part,
                 path=report.path,
                 start_time=report.start_time,
+                host=host,
             )
             files.closed(
                 file,

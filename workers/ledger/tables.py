@@ -10,6 +10,8 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
+from workers.ledger.sealed import Sealed
+
 _Row = BigInteger().with_variant(Integer, "sqlite")
 
 
@@ -38,7 +40,13 @@ class Call(Base):
     __tablename__ = "calls"
     cid: Mapped[str] = mapped_column(String(193), primary_key=True)
     events: Mapped[int] = mapped_column(Integer, default=0)
+    settings: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    """What was said of this call alone, over the settings of its type: parts of a CallSettings."""
+    external_storage: Mapped[str | None] = mapped_column(String(64))
+    connector: Mapped[dict[str, Any] | None] = mapped_column(Sealed)
+    """The room of the call, where a message named it for all sessions to come."""
     created_at: Mapped[datetime]
+    updated_at: Mapped[datetime | None]
 
 
 class CallSession(Base):
@@ -47,7 +55,15 @@ class CallSession(Base):
     __tablename__ = "sessions"
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
     call_cid: Mapped[str] = mapped_column(ForeignKey("calls.cid"), index=True)
-    connector: Mapped[dict[str, Any]]
+    connector: Mapped[dict[str, Any]] = mapped_column(Sealed)
+    announced: Mapped[bool] = mapped_column(default=False)
+    """A backend told of it: it is watched until it ends, also while nothing runs."""
+    first_join_at: Mapped[datetime | None]
+    empty_since: Mapped[datetime | None]
+    """When the last participant had gone; None while somebody is there, and before anybody came."""
+    participants: Mapped[int] = mapped_column(Integer, default=0)
+    end_reason: Mapped[str | None] = mapped_column(String(64))
+    """Why it is to end, or ended: everything of it is stopped, nothing of it begins any more."""
     owner: Mapped[str | None] = mapped_column(String(128))
     epoch: Mapped[int] = mapped_column(Integer, default=0)
     lease_expires: Mapped[datetime | None]
@@ -71,7 +87,9 @@ class Egress(Base):
     request_id: Mapped[str | None] = mapped_column(String(128))
     state: Mapped[str] = mapped_column(String(16), index=True)
     desired: Mapped[str] = mapped_column(String(8))
-    spec: Mapped[dict[str, Any]]
+    auto: Mapped[bool] = mapped_column(default=False)
+    """Nobody asked for it by message: the call's settings did."""
+    spec: Mapped[dict[str, Any]] = mapped_column(Sealed)
     storage: Mapped[str] = mapped_column(String(64))
     next_part: Mapped[int] = mapped_column(Integer, default=1)
     files_closed: Mapped[bool] = mapped_column(default=False)
@@ -100,7 +118,11 @@ class File(Base):
     epoch: Mapped[int]
     part: Mapped[int]
     state: Mapped[str] = mapped_column(String(16), index=True)
+    host: Mapped[str | None] = mapped_column(String(128), index=True)
+    """The worker in whose spool it lies."""
     spool_path: Mapped[str] = mapped_column(String(1000))
+    upload: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    """How far its upload is, when it is sent in parts: enough to complete it from another host."""
     key: Mapped[str | None] = mapped_column(String(1000))
     url: Mapped[str | None] = mapped_column(String(2000))
     size: Mapped[int | None] = mapped_column(BigInteger)
@@ -109,6 +131,48 @@ class File(Base):
     duration: Mapped[float | None] = mapped_column(Double)
     salvaged: Mapped[bool] = mapped_column(default=False)
     error: Mapped[str | None] = mapped_column(String(1000))
+
+
+class WorkerHost(Base):
+    """A worker, and when it last gave a sign of life."""
+
+    __tablename__ = "workers"
+    id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    hostname: Mapped[str] = mapped_column(String(255))
+    version: Mapped[str] = mapped_column(String(64))
+    started_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+
+
+class Lease(Base):
+    """Work that one worker does for all of them, such as relaying events."""
+
+    __tablename__ = "leases"
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(128))
+    expires: Mapped[datetime]
+
+
+class SinkCursor(Base):
+    """How far a sink is with a call's events. A call without a row has everything before its oldest unsent event."""
+
+    __tablename__ = "sink_cursors"
+    sink: Mapped[str] = mapped_column(String(255), primary_key=True)
+    call_cid: Mapped[str] = mapped_column(String(193), primary_key=True)
+    position: Mapped[int]
+
+
+class DeadLetter(Base):
+    """An event that a sink will not take. The later events of its call went on without it."""
+
+    __tablename__ = "dead_letters"
+    __table_args__ = (UniqueConstraint("sink", "event_id"),)
+    id: Mapped[int] = mapped_column(_Row, primary_key=True, autoincrement=True)
+    sink: Mapped[str] = mapped_column(String(255))
+    event_id: Mapped[str] = mapped_column(ForeignKey("outbox.id"))
+    attempts: Mapped[int]
+    error: Mapped[str] = mapped_column(String(1000))
+    created_at: Mapped[datetime]
 
 
 class Event(Base):

@@ -9,12 +9,11 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
-import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, SecretStr, ValidationError, field_validator
+from pydantic import Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -23,10 +22,24 @@ from pydantic_settings import (
 )
 
 from egress.media.bitrates import bitrate_cap
-from storage.keys import DEFAULT_TEMPLATE, KeyTemplateError, check_template
+from workers.settings.call_types import CallType
+from workers.settings.sections import (
+    AgentSettings,
+    AttendantSettings,
+    BrokerSettings,
+    EventSettings,
+    GuardSettings,
+    HttpSettings,
+    LedgerSettings,
+    LogSettings,
+    RecordingSettings,
+    SecretSettings,
+    SpoolSettings,
+    StorageSettings,
+)
+from workers.settings.stores import Store
 
-Seconds = Annotated[float, Field(gt=0)]
-
+__all__ = ["LONGEST_SOCKET_PATH", "EventSettings", "Settings", "SettingsError", "config_file", "load"]
 
 LONGEST_SOCKET_PATH = 99
 """Bytes. Unix socket paths have room for 107 and a terminator."""
@@ -34,115 +47,6 @@ LONGEST_SOCKET_PATH = 99
 
 class SettingsError(Exception):
     """The settings cannot be used. The text is one sentence for people."""
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class LedgerSettings(_Section):
-    url: SecretStr | None = None
-    """SQLAlchemy URL; None is the SQLite file ``ledger.sqlite`` in the data folder."""
-    busy_timeout: Seconds = 5.0
-    """How long SQLite waits for another writer."""
-
-
-class BrokerSettings(_Section):
-    url: SecretStr = SecretStr("memory:")
-    """``memory:``, ``redis://…`` (or ``rediss://``), ``amqp://…`` (or ``amqps://``)."""
-    queue: str = Field(default="wallflower", pattern=r"^[A-Za-z0-9_.-]{1,64}$")
-    threads: int = Field(default=2, ge=1, le=32)
-    """Threads of a worker that take messages. Messages are short work: they only write wishes."""
-    retries: int = Field(default=5, ge=0, le=20)
-    """How often a message is tried again when the ledger is out of reach. Bad messages never are."""
-    time_limit: Seconds = 30.0
-
-    @field_validator("url")
-    @classmethod
-    def _known(cls, value: SecretStr) -> SecretStr:
-        scheme = value.get_secret_value().split(":", 1)[0]
-        if scheme not in ("memory", "redis", "rediss", "amqp", "amqps"):
-            raise ValueError(f"{scheme}: is no broker; known are memory:, redis://, rediss://, amqp://, amqps://")
-        return value
-
-
-class StorageSettings(_Section):
-    name: str = Field(default="local", pattern=r"^[A-Za-z0-9_-]{1,64}$")
-    """What messages call it in ``recording_external_storage``."""
-    folder: Path | None = None
-    """Where finished files go; None is ``recordings`` in the data folder."""
-    key_template: str = DEFAULT_TEMPLATE
-
-    @field_validator("key_template")
-    @classmethod
-    def _template(cls, value: str) -> str:
-        try:
-            check_template(value)
-        except KeyTemplateError as error:
-            raise ValueError(str(error)) from None
-        return value
-
-
-class EventSettings(_Section):
-    write_file: bool = True
-    file: Path | None = None
-    """JSON lines, one event a line; None is ``events.jsonl`` in the data folder."""
-    stdout: bool = True
-
-
-class RecordingSettings(_Section):
-    fps: int = Field(default=30, ge=5, le=60)
-    crf: int = Field(default=23, ge=10, le=40)
-    max_bitrate: dict[Literal["360p", "480p", "720p", "1080p", "1440p"], PositiveInt] = Field(default_factory=dict)
-    """Bits per second by resolution; what is not named keeps its default."""
-    preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"] = "veryfast"
-    threads: int = Field(default=1, ge=1, le=16)
-    keyframe_interval: float = Field(default=2.0, ge=0.5, le=10)
-    audio_bitrate: int = Field(default=128_000, ge=32_000, le=320_000)
-    audio_only_format: Literal["mp3", "m4a"] = "mp3"
-    roll_over_seconds: float = Field(default=7200.0, ge=1.0)
-    delay: float = Field(default=1.0, ge=0.2, le=10.0)
-    """Seconds that composition runs behind live."""
-
-
-class SpoolSettings(_Section):
-    reserve_hours: float = Field(default=1.0, ge=0)
-    """Hours at the highest bit rate for which a recording must find room when it starts."""
-    min_free: int = Field(default=256 * 2**20, ge=0)
-    """Bytes that are left alone."""
-
-
-class AttendantSettings(_Section):
-    command: list[str] = Field(default_factory=lambda: [sys.executable, "-m", "egress.attend"], min_length=1)
-    """What starts an attendant; ``--socket PATH`` is appended."""
-    max: int = Field(default=8, ge=1, le=1000)
-    """Calls that this worker attends at once; more of them wait."""
-    spares: int = Field(default=1, ge=0, le=16)
-    """Warm attendants that wait for a call."""
-    spare_delay: float = Field(default=1.0, ge=0)
-    """Seconds between the use of a spare and the start of the next one."""
-    ready_timeout: Seconds = 30.0
-    ping_interval: Seconds = 10.0
-    silence: Seconds = 30.0
-    """Seconds without a word after which an attendant is taken for stuck and killed."""
-    leave_timeout: Seconds = 60.0
-    """Seconds that an attendant may take to finish its files after it was told to leave."""
-    orphan_timeout: float = Field(default=60.0, ge=1.0)
-    keep_logs: int = Field(default=200, ge=0)
-    """Log files of attendants that are kept; older ones go when a worker starts."""
-    restarts: int = Field(default=5, ge=0)
-    """Crashes in a row after which a call's recordings fail. The count starts anew after ``healthy`` seconds."""
-    healthy: Seconds = 60.0
-    backoff: float = Field(default=1.0, ge=0)
-    """Seconds before the second restart in a row; each further one waits twice as long. The first is at once."""
-    backoff_max: Seconds = 30.0
-
-
-class AgentSettings(_Section):
-    poll: float = Field(default=0.1, ge=0.01, le=0.15)
-    lease: float = Field(default=30.0, ge=1.0)
-    grace: float = Field(default=120.0, ge=0)
-    """Seconds that a worker told to end waits for files to be finished and delivered."""
 
 
 class Settings(BaseSettings):
@@ -162,11 +66,19 @@ class Settings(BaseSettings):
     ledger: LedgerSettings = LedgerSettings()
     broker: BrokerSettings = BrokerSettings()
     storage: StorageSettings = StorageSettings()
+    stores: list[Store] = Field(default_factory=list, max_length=10)
+    """Stores beside ``local``, found by their names."""
+    call_types: dict[str, CallType] = Field(default_factory=dict)
+    """Call types beside the four built-in ones, or in their place."""
     events: EventSettings = EventSettings()
     recording: RecordingSettings = RecordingSettings()
     spool: SpoolSettings = SpoolSettings()
     attendants: AttendantSettings = AttendantSettings()
     agent: AgentSettings = AgentSettings()
+    secrets: SecretSettings = SecretSettings()
+    http: HttpSettings = HttpSettings()
+    logs: LogSettings = LogSettings()
+    guard: GuardSettings = GuardSettings()
     ice_networks: list[str] = Field(default_factory=list)
     """Local networks on which ICE may offer addresses; none named is every address but loopback."""
     ice_servers: list[dict[str, Any]] = Field(default_factory=list, repr=False)

@@ -7,10 +7,10 @@ import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from workers.events.sinks import Envelope, Sink, SinkError
 from workers.ledger import outbox
 from workers.ledger.asynchronous import AsyncLedger
 from workers.ledger.tables import Event
-from workers.sinks import Envelope, Sink, SinkError
 
 log = logging.getLogger(__name__)
 
