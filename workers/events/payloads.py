@@ -1,41 +1,62 @@
-"""The payloads of events, field by field as the call backends define them."""
+"""The payloads of events, made by their models: JSON objects as the ledger keeps them and sinks send them."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
+
+from workers.events.models import (
+    EVENTS,
+    CallRecordingFailedEvent,
+    CallRecordingReadyEvent,
+    CallRecordingStartedEvent,
+    CallRecordingStoppedEvent,
+    EgressRequestAnsweredEvent,
+    rfc3339,
+)
+
+__all__ = [
+    "ANSWERED",
+    "FAILED",
+    "READY",
+    "STARTED",
+    "STOPPED",
+    "TYPES",
+    "recording_event",
+    "recording_failed",
+    "recording_ready",
+    "request_answered",
+    "rfc3339",
+]
 
 STARTED = "call.recording_started"
 STOPPED = "call.recording_stopped"
 READY = "call.recording_ready"
 FAILED = "call.recording_failed"
-TYPES = (STARTED, STOPPED, READY, FAILED)
+ANSWERED = "egress.request_answered"
+TYPES = tuple(EVENTS)
 
-
-def rfc3339(time: datetime) -> str:
-    """UTC with microseconds: ``2025-02-10T09:15:44.252969Z``."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+_PLAIN: dict[str, type[CallRecordingStartedEvent] | type[CallRecordingStoppedEvent]] = {
+    STARTED: CallRecordingStartedEvent,
+    STOPPED: CallRecordingStoppedEvent,
+}
 
 
 def recording_event(
     type_: str, call_cid: str, egress_id: str, recording_type: str, created_at: datetime
 ) -> dict[str, Any]:
-    """``call.recording_started`` and ``call.recording_stopped``, and what the other two have in common with them."""
-    return {
-        "type": type_,
-        "created_at": rfc3339(created_at),
-        "call_cid": call_cid,
-        "egress_id": egress_id,
-        "recording_type": recording_type,
-    }
+    """``call.recording_started`` and ``call.recording_stopped``."""
+    fields = _common(call_cid, egress_id, recording_type, created_at)
+    return _PLAIN[type_].model_validate(fields).payload()
 
 
 def recording_failed(
     call_cid: str, egress_id: str, recording_type: str, created_at: datetime, error: str, error_code: str
 ) -> dict[str, Any]:
     """``error`` is a sentence for people, ``error_code`` a stable word for programs."""
-    event = recording_event(FAILED, call_cid, egress_id, recording_type, created_at)
-    return {**event, "error": error, "error_code": error_code}
+    fields = _common(call_cid, egress_id, recording_type, created_at)
+    return CallRecordingFailedEvent.model_validate({**fields, "error": error, "error_code": error_code}).payload()
 
 
 def recording_ready(
@@ -50,13 +71,46 @@ def recording_ready(
     start_time: datetime,
     end_time: datetime,
 ) -> dict[str, Any]:
-    event = recording_event(READY, call_cid, egress_id, recording_type, created_at)
+    fields = _common(call_cid, egress_id, recording_type, created_at)
     recording = {
-        "end_time": rfc3339(end_time),
+        "end_time": end_time,
         "filename": filename,
         "recording_type": recording_type,
         "session_id": session_id,
-        "start_time": rfc3339(start_time),
+        "start_time": start_time,
         "url": url,
     }
-    return {**event, "call_recording": recording}
+    return CallRecordingReadyEvent.model_validate({**fields, "call_recording": recording}).payload()
+
+
+def request_answered(
+    call_cid: str | None,
+    request_id: str,
+    created_at: datetime,
+    *,
+    egress_ids: Sequence[str] = (),
+    egress_id: str | None = None,
+    error: tuple[int, str, str] | None = None,
+) -> dict[str, Any]:
+    """``error`` is (code, name, message) of a refusal, None for a request that was taken."""
+    refusal = None if error is None else dict(zip(("code", "name", "message"), error, strict=True))
+    return EgressRequestAnsweredEvent.model_validate(
+        {
+            "created_at": created_at,
+            "call_cid": call_cid,
+            "request_id": request_id,
+            "ok": error is None,
+            "egress_ids": list(egress_ids),
+            "egress_id": egress_id,
+            "error": refusal,
+        }
+    ).payload()
+
+
+def _common(call_cid: str, egress_id: str, recording_type: str, created_at: datetime) -> dict[str, Any]:
+    return {
+        "created_at": created_at,
+        "call_cid": call_cid,
+        "egress_id": egress_id,
+        "recording_type": recording_type,
+    }

@@ -13,9 +13,13 @@ from sqlalchemy.orm import Session
 from workers.ledger.tables import Call, Event
 
 
+NO_CALL = "-"
+"""The stream of events that belong to no call."""
+
+
 def put(tx: Session, payload: dict[str, Any], now: datetime, event_id: str | None = None) -> Event:
     """Add an event, in the caller's transaction. An ``event_id`` that is there already adds nothing."""
-    cid = payload["call_cid"]
+    cid = payload.get("call_cid") or NO_CALL
     identifier = event_id or str(uuid.uuid4())
     if event_id is not None and (known := tx.scalar(select(Event).where(Event.id == event_id))) is not None:
         return known

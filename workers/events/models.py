@@ -1,0 +1,142 @@
+"""The events that Wallflower tells, one model each: what is sent is made by them, and so is the reference."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+
+
+def rfc3339(time: datetime) -> str:
+    """UTC with microseconds: ``2025-02-10T09:15:44.252969Z``."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+Time = Annotated[
+    datetime,
+    PlainSerializer(rfc3339, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2025-02-10T09:15:44.252969Z"]}),
+]
+"""A moment as RFC 3339 text in UTC."""
+
+RecordingType = Literal["composite", "individual", "raw"]
+
+
+class _Told(BaseModel):
+    """Fields that have no value are left out of what is sent."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        # We may not send what is not written here; who reads it must be ready for fields to come.
+        json_schema_extra=lambda schema: schema.pop("additionalProperties", None),
+    )
+
+    def payload(self) -> dict[str, Any]:
+        """The event as JSON takes it, its type first."""
+        fields = self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        return {"type": fields.pop("type"), **fields}
+
+
+class _CallEvent(_Told):
+    created_at: Time
+    """When the event came about."""
+    call_cid: str
+    """The call: ``type:id``."""
+
+
+class _RecordingEvent(_CallEvent):
+    egress_id: str
+    """The egress: what its request named, or what was made of the request."""
+    recording_type: RecordingType
+
+
+class CallRecordingStartedEvent(_RecordingEvent):
+    """A recording has its first picture, or its first sound. Told once, however often it is taken up again."""
+
+    type: Literal["call.recording_started"] = "call.recording_started"
+
+
+class CallRecordingStoppedEvent(_RecordingEvent):
+    """Nothing more is recorded. Files may still have to be closed and delivered: each is told by an event."""
+
+    type: Literal["call.recording_stopped"] = "call.recording_stopped"
+
+
+class CallRecording(_Told):
+    """One file of a recording, delivered. It is a part of the event ``call.recording_ready``."""
+
+    end_time: Time
+    """The moment of its last picture or sound."""
+    filename: str
+    """The name of the file, without folders."""
+    recording_type: RecordingType
+    session_id: str
+    """The session of the call."""
+    start_time: Time
+    """The moment of its first picture or sound."""
+    url: str
+    """Where the store has it."""
+
+
+class CallRecordingReadyEvent(_RecordingEvent):
+    """A file is in its store, whole and playable. A recording has one or more, each with an event of its own."""
+
+    type: Literal["call.recording_ready"] = "call.recording_ready"
+    call_recording: CallRecording
+
+
+class CallRecordingFailedEvent(_RecordingEvent):
+    """A recording is over and not what was asked for. Files that there are will still be delivered and told."""
+
+    type: Literal["call.recording_failed"] = "call.recording_failed"
+    error: str
+    """What happened: a sentence for people."""
+    error_code: str
+    """The same for programs: a stable word."""
+
+
+class RequestError(_Told):
+    """Why a request was refused."""
+
+    code: int
+    """A number for programs, by the list in the reference of messages."""
+    name: str
+    """The name of that number."""
+    message: str
+    """What was wrong and what would be allowed: a sentence for people."""
+
+
+class EgressRequestAnsweredEvent(_Told):
+    """A message that carried a ``request_id`` was taken or refused."""
+
+    type: Literal["egress.request_answered"] = "egress.request_answered"
+    created_at: Time
+    """When the answer was given."""
+    call_cid: str | None = None
+    """The call that the message named; left out when it named none."""
+    request_id: str
+    """As the message had it."""
+    ok: bool
+    """Whether what was asked for will be done. That it *was* done is told by the events of the egress."""
+    egress_ids: list[str] = Field(default_factory=list)
+    """The egresses that the message started, changed or stopped."""
+    egress_id: str | None = None
+    """The egress that runs already, when that is why the request was refused."""
+    error: RequestError | None = None
+    """Why it was refused; left out when it was not."""
+
+
+EVENTS: dict[str, type[BaseModel]] = {
+    model.model_fields["type"].default: model
+    for model in (
+        CallRecordingStartedEvent,
+        CallRecordingStoppedEvent,
+        CallRecordingReadyEvent,
+        CallRecordingFailedEvent,
+        EgressRequestAnsweredEvent,
+    )
+}
+"""Every event that is sent, by its type."""
