@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
-import socket
-import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +11,7 @@ import dramatiq
 import pytest
 from sqlalchemy import select
 
+from tests.rig.servers.server import free_port
 from tests.workers.conftest import CALL, CONNECTOR, make_settings
 from workers import actors, broker
 from workers.keyring import keyring
@@ -25,82 +20,11 @@ from workers.ledger.tables import Egress, Event
 from workers.settings import Settings
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
 def wait_for(condition: Callable[[], bool], timeout: float) -> None:
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, "did not happen in time"
         time.sleep(0.05)
-
-
-def answers(url: str) -> bool:
-    try:
-        broker.reachable(Settings.model_validate({"broker": {"url": url}}))
-    except broker.BrokerError:
-        return False
-    return True
-
-
-@pytest.fixture(scope="module")
-def redis_url() -> Iterator[str]:
-    if shutil.which("redis-server") is None:
-        pytest.skip("redis-server is not installed")
-    port = free_port()
-    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-    with tempfile.TemporaryDirectory() as folder:
-        server = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
-        url = f"redis://127.0.0.1:{port}/0"
-        try:
-            wait_for(lambda: answers(url), 15)
-            yield url
-        finally:
-            server.terminate()
-            server.wait(10)
-
-
-@pytest.fixture(scope="module")
-def rabbitmq_url() -> Iterator[str]:
-    program = shutil.which("rabbitmq-server") or "/usr/lib/rabbitmq/bin/rabbitmq-server"
-    if not Path(program).exists():
-        pytest.skip("rabbitmq-server is not installed")
-    port, dist, epmd = free_port(), free_port(), free_port()
-    # The program itself, not Debian's wrapper, which insists on the system's user and folders.
-    direct = next(iter(Path("/usr/lib/rabbitmq/lib").glob("rabbitmq_server-*/sbin/rabbitmq-server")), Path(program))
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        environment = {
-            **os.environ,
-            "HOME": folder,
-            "RABBITMQ_NODENAME": f"wallflower{port}@localhost",
-            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
-            "RABBITMQ_NODE_PORT": str(port),
-            "RABBITMQ_DIST_PORT": str(dist),
-            "RABBITMQ_BASE": folder,
-            "RABBITMQ_MNESIA_BASE": f"{folder}/mnesia",
-            "RABBITMQ_LOG_BASE": f"{folder}/log",
-            "RABBITMQ_ENABLED_PLUGINS_FILE": f"{folder}/enabled_plugins",
-            "RABBITMQ_CONFIG_FILE": f"{folder}/none",
-            "RABBITMQ_PID_FILE": f"{folder}/pid",
-            "ERL_EPMD_PORT": str(epmd),
-            "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none",
-        }
-        with (Path(folder) / "out").open("wb") as out:
-            server = subprocess.Popen([str(direct)], env=environment, stdout=out, stderr=out, start_new_session=True)
-        url = f"amqp://guest:guest@127.0.0.1:{port}/"
-        try:
-            wait_for(lambda: server.poll() is not None or answers(url), 90)
-            assert server.poll() is None, (Path(folder) / "out").read_text()
-            yield url
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(server.pid, 15)
-            server.wait(30)
-            subprocess.run(["epmd", "-port", str(epmd), "-kill"], check=False, capture_output=True)
 
 
 class Queue:
