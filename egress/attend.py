@@ -85,7 +85,7 @@ class Process:
             self._refuse(command.op, "not_attending", "no call is attended")
         elif isinstance(command, Start):
             self.attendant.start(command.egress)
-        elif not self.attendant.stop(command.egress_id, "stopped by message"):
+        elif not self.attendant.stop(command.egress_id, command.reason):
             self._refuse("stop", "unknown_egress", f"no egress {command.egress_id} runs here", command.egress_id)
 
     def _refuse(self, op: str, code: str, error: str, egress_id: str | None = None) -> None:
@@ -103,6 +103,11 @@ class Process:
         if self.attendant is not None:
             await self.attendant.close(reason)
         return code, reason
+
+    def last_word(self, code: str, reason: str) -> None:
+        """Tell that the process ends, and whether the room did."""
+        ended = self.attendant is not None and self.attendant.room_ended
+        self.reports.tell(Over(at=utc(time.time()), code=code, reason=reason, room_ended=ended))
 
     async def _ended(self) -> tuple[str, str]:
         await self._attending.wait()
@@ -150,7 +155,7 @@ async def _by_hand(job: Job) -> int:
     process.reports.listen(told, 0)
     process.attend(job)
     code, reason = await process.until_over(by_hand=True)
-    process.reports.tell(Over(at=utc(time.time()), code=code, reason=reason))
+    process.last_word(code, reason)
     return 1 if process.failed or refused or code else 0
 
 
@@ -165,7 +170,7 @@ async def _by_agent(path: Path) -> int:
     code, reason = await process.until_over(by_hand=False)
     watching.cancel()
     warming.cancel()
-    process.reports.tell(Over(at=utc(time.time()), code=code, reason=reason))
+    process.last_word(code, reason)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(LAST_WORDS):
             await process.reports.acknowledged()

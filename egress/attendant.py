@@ -32,9 +32,11 @@ from egress.media.audio_source import AudioSource
 from egress.media.compositor import TrackKey
 from egress.media.stage import Stage
 from egress.media.video_source import VideoSource
+from egress.presence import Presence
 from egress.protocol import CompositeRecording, Job, Refused
 from egress.protocol import Connected as ConnectedReport
 from egress.protocol import Disconnected as DisconnectedReport
+from egress.protocol import Presence as PresenceReport
 from egress.rtc.track import EncodedFrame
 from layouts.options import LayoutError
 
@@ -61,6 +63,8 @@ class Attendant:
         """Set when the call is over, or was never to be had."""
         self.end_code = ""
         self.end_reason = "the call was left"
+        self.room_ended = False
+        """The room is over, and so is the call's session."""
         self._tell = tell
         fps = job.egresses[0].video.fps if job.egresses else 30
         self._stage = Stage(fps, job.delay)
@@ -72,6 +76,7 @@ class Attendant:
         self._wishes: dict[TrackKey, Wants | None] = {}
         self._opened_at = 0.0
         self._connected_at: float | None = None
+        self._presence = Presence()
         self._tasks: list[asyncio.Task[None]] = []
         self._loop = asyncio.get_running_loop()
 
@@ -148,6 +153,7 @@ class Attendant:
                 async for event in self._attendance.events():
                     self._on_event(event)
                     if isinstance(event, Ended):
+                        self.room_ended = True
                         self._over("", event.reason)
                         return
             finally:
@@ -189,8 +195,10 @@ class Attendant:
                 if self._connected_at is None:
                     self._connected_at = now
                     log.info("in the call after %.0f ms", (now - self._opened_at) * 1000)
+                self._presence.connected(now)
                 self._tell(ConnectedReport(at=utc(time.time())))
             case Disconnected(reason):
+                self._presence.disconnected()
                 self._tell(DisconnectedReport(at=utc(time.time()), reason=reason))
             case Left(session_id):
                 for type_ in TrackType:
@@ -250,6 +258,8 @@ class Attendant:
                 self._look(now)
             except Exception:
                 log.exception("the call could not be looked at")
+            if self._presence.due(present := len(self.state.participants), now):
+                self._tell(PresenceReport(at=utc(time.time()), participants=present))
             if now >= next_progress:
                 next_progress = now + 1.0
                 for egress in self.egresses.values():

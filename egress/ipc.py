@@ -18,13 +18,13 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from egress.composite import utc
-from egress.protocol import COMMAND, Ack, Command, Hello, Ping, Pong, Progress, Report
+from egress.protocol import COMMAND, Ack, Command, Hello, Ping, Pong, Presence, Progress, Report
 
 log = logging.getLogger(__name__)
 
 MAX_KEPT = 10_000
 LINE_LIMIT = 1 << 20
-PASSING = (Pong, Progress)
+PASSING = (Pong, Presence, Progress)
 """Reports of a passing state: not numbered, not repeated."""
 
 

@@ -159,6 +159,8 @@ class Stop(_Model):
     op: Literal["stop"] = "stop"
     epoch: int
     egress_id: str
+    reason: str = Field(default="stopped by message", max_length=200)
+    """Why, for people: it is told again in ``EgressStopped``."""
 
 
 class Leave(_Model):
@@ -303,12 +305,24 @@ class Progress(_Report):
     pictures_dropped: int
 
 
+class Presence(_Report):
+    """How many guests are in the room, ourselves left out: at every change, and every two seconds.
+
+    Nothing is told while the room is out of reach: who was there last counts until it is known better.
+    """
+
+    report: Literal["presence"] = "presence"
+    participants: int = Field(ge=0)
+
+
 class Over(_Report):
     """Last word: the attendant exits. ``code`` is empty when all went as told."""
 
     report: Literal["over"] = "over"
     code: str
     reason: str
+    room_ended: bool = False
+    """The room is over, and the call's session with it; nobody told us to leave."""
 
 
 class Pong(_Report):
@@ -328,6 +342,7 @@ Report = Annotated[
     | Refused
     | Warned
     | Progress
+    | Presence
     | Over
     | Pong,
     Field(discriminator="report"),

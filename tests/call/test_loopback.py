@@ -15,7 +15,7 @@ import psutil
 import pytest
 from pydantic import ValidationError
 
-from egress.call.connector import Attending, connector
+from egress.call.connector import Attending, ConnectorError, connector
 from egress.call.loopback.cache import cached_content, folder, pack, unpack
 from egress.call.loopback.cast import CAST, MOST_GUESTS
 from egress.call.loopback.guests import FPS, HEIGHT, KEY_INTERVAL, LOOP, WIDTH, Content
@@ -148,9 +148,41 @@ async def test_a_room_that_is_named_is_waited_for_when_it_goes(room: RoomProcess
         await call.until(lambda: len(call.told(TrackAdded)) == 4)
         await room.command(op="end")
         await call.hears(Disconnected)
-        assert {e.session_id for e in call.told(Left)} == {"guest-1", "guest-2"}
+        await call.until(lambda: {e.session_id for e in call.told(Left)} == {"guest-1", "guest-2"})
+        # Nobody is told to have left while the room was still to be had.
+        order = [type(event) for event in call.events if isinstance(event, Disconnected | Left)]
+        assert order == [Disconnected, Left, Left]
     with pytest.raises(OSError):
         await connector("loopback").watch(connector("loopback").Address(url=room.url))
+
+
+async def test_a_room_that_is_closed_ends_the_call_and_is_gone_for_who_looks(room: RoomProcess) -> None:
+    address = connector("loopback").Address(url=room.url)
+    async with attend(url=room.url) as call:
+        await call.until(lambda: len(call.told(TrackAdded)) == 4)
+        assert (await room.command(op="close"))["event"] == "done"
+        await call.hears(Ended)
+    assert not call.told(Disconnected)
+    with pytest.raises(ConnectorError) as refused:
+        await connector("loopback").watch(address)
+    assert refused.value.code == "room_not_found"
+    async with attend(url=room.url) as late:
+        await late.hears(Ended)
+
+
+async def test_a_room_may_begin_empty() -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "egress.call.loopback.room", "--guests", "0", "--until-stdin-closes"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    room = RoomProcess(process, json.loads(await process.stdout.readline())["port"])
+    address = connector("loopback").Address(url=room.url)
+    assert await connector("loopback").watch(address) == []
+    await room.command(op="add")
+    assert [p.user_id for p in await connector("loopback").watch(address)] == ["guest-1"]
+    await process.communicate(b"")
 
 
 async def test_a_room_of_its_own_that_dies_ends_the_call() -> None:

@@ -105,14 +105,18 @@ class LoopbackAttendance:
             self._queue.put_nowait(Connected())
             self._wire.send({"op": "attend"})
             while (message := await self._wire.read()) is not None:
+                if message.get("event") == "ended":
+                    break
                 await self._take(message)
-            await self._leave()
-            if self._address.url is None:
+            if message is not None or self._address.url is None:
+                await self._leave()
                 await self._end_process()
                 self._queue.put_nowait(Ended("the room has ended"))
                 return
             away = True
+            # Before anybody is told to have left: nobody did, as far as is known.
             self._queue.put_nowait(Disconnected("the room has gone"))
+            await self._leave()
 
     async def _port(self) -> tuple[int, str]:
         if self._address.url is not None:

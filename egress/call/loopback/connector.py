@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from egress.call.connector import Attendance, Attending
+from egress.call.connector import Attendance, Attending, ConnectorError
 from egress.call.loopback.address import LoopbackAddress
 from egress.call.loopback.attendance import LoopbackAttendance, participant
 from egress.call.loopback.cast import CAST
@@ -33,6 +33,8 @@ class LoopbackConnector:
             await wire.close()
         if answer is None:
             raise ConnectionError("the loopback room does not answer")
+        if answer.get("event") == "ended":
+            raise ConnectorError("room_not_found", "the loopback room has ended")
         return [participant(guest) for guest in answer["guests"]]
 
     def attend(self, address: Any, attending: Attending) -> Attendance:

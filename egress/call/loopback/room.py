@@ -75,6 +75,9 @@ class Listener:
         try:
             message = json.loads(line)
             operation = _OPERATIONS[message["op"]]
+            if self._room.closed and operation is not Listener.end:
+                self.tell({"event": "ended"})
+                return
             self.tell({"event": "done", **(await operation(self, message))})
         except (ValueError, KeyError, TypeError) as error:
             self.tell({"event": "error", "error": f"{type(error).__name__}: {error}"})
@@ -130,6 +133,10 @@ class Listener:
         self._room.mute(message["guest"], message["track"], bool(message["muted"]))
         return {}
 
+    async def close(self, _: Message) -> Message:
+        self._room.close()
+        return {}
+
     async def end(self, _: Message) -> Message:
         self._room.over.set()
         return {}
@@ -143,6 +150,7 @@ _OPERATIONS: dict[str, Callable[[Listener, Message], Awaitable[Message]]] = {
     "add": Listener.add,
     "remove": Listener.remove,
     "mute": Listener.mute,
+    "close": Listener.close,
     "end": Listener.end,
 }
 
@@ -155,6 +163,7 @@ class Room:
         self.listeners: set[Listener] = set()
         self.serving: set[asyncio.Task[None]] = set()
         self.zero = time.monotonic()
+        self.closed = False
         self.over = asyncio.Event()
         self.first_attended = asyncio.Event()
 
@@ -189,6 +198,13 @@ class Room:
             listener.camera(seat)
             if listener.attending:
                 listener.tell({"event": "muted", "guest": id_, "track": track, "muted": muted})
+
+    def close(self) -> None:
+        """The call is over: whoever listens is told, and so is whoever asks from now on."""
+        self.closed = True
+        for listener in self.listeners:
+            if listener.attending:
+                listener.tell({"event": "ended"})
 
     def speaks(self, seat: Seat, at: float) -> bool:
         """Guests speak in turns, but for those who are muted."""
@@ -280,7 +296,7 @@ async def main(guests: int, port: int, until_stdin_closes: bool) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m egress.call.loopback.room", description="A room of guests.")
-    parser.add_argument("--guests", type=int, default=3, choices=range(1, MOST_GUESTS + 1))
+    parser.add_argument("--guests", type=int, default=3, choices=range(MOST_GUESTS + 1))
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--until-stdin-closes", action="store_true", help="end with whoever started it")
     return parser.parse_args()
