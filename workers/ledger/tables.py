@@ -45,6 +45,8 @@ class Call(Base):
     external_storage: Mapped[str | None] = mapped_column(String(64))
     connector: Mapped[dict[str, Any] | None] = mapped_column(Sealed)
     """The room of the call, where a message named it for all sessions to come."""
+    heard: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    """When, by the clocks of those who sent them, messages were sent that later ones must not be undone by."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime | None]
 
@@ -89,6 +91,8 @@ class Egress(Base):
     desired: Mapped[str] = mapped_column(String(8))
     auto: Mapped[bool] = mapped_column(default=False)
     """Nobody asked for it by message: the call's settings did."""
+    asked_ms: Mapped[int | None] = mapped_column(BigInteger)
+    """When its message was sent, in milliseconds of Unix time by the sender's clock."""
     spec: Mapped[dict[str, Any]] = mapped_column(Sealed)
     storage: Mapped[str] = mapped_column(String(64))
     next_part: Mapped[int] = mapped_column(Integer, default=1)

@@ -23,6 +23,7 @@ def upgrade() -> None:
         calls.add_column(sa.Column("settings", sa.JSON(), nullable=False, server_default="{}"))
         calls.add_column(sa.Column("external_storage", sa.String(64)))
         calls.add_column(sa.Column("connector", sa.Text()))
+        calls.add_column(sa.Column("heard", sa.JSON(), nullable=False, server_default="{}"))
         calls.add_column(sa.Column("updated_at", _TIME))
     _seal("sessions", "connector")
     _seal("egresses", "spec")
@@ -34,6 +35,7 @@ def upgrade() -> None:
         sessions.add_column(sa.Column("end_reason", sa.String(64)))
     with op.batch_alter_table("egresses") as egresses:
         egresses.add_column(sa.Column("auto", sa.Boolean(), nullable=False, server_default=sa.false()))
+        egresses.add_column(sa.Column("asked_ms", sa.BigInteger()))
     with op.batch_alter_table("files") as files:
         files.add_column(sa.Column("host", sa.String(128)))
         files.add_column(sa.Column("upload", sa.JSON()))
