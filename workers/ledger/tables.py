@@ -38,8 +38,11 @@ class Call(Base):
     """A call that anything was ever asked for. ``events`` counts its events; its row orders them."""
 
     __tablename__ = "calls"
+    __table_args__ = (Index("calls_untold", "untold", "cid"),)
     cid: Mapped[str] = mapped_column(String(193), primary_key=True)
     events: Mapped[int] = mapped_column(Integer, default=0)
+    untold: Mapped[bool] = mapped_column(default=False)
+    """Some sink does not have all of its events yet."""
     settings: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     """What was said of this call alone, over the settings of its type: parts of a CallSettings."""
     external_storage: Mapped[str | None] = mapped_column(String(64))
@@ -164,19 +167,24 @@ class SinkCursor(Base):
     sink: Mapped[str] = mapped_column(String(255), primary_key=True)
     call_cid: Mapped[str] = mapped_column(String(193), primary_key=True)
     position: Mapped[int]
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    """How often the event behind it was tried without success."""
 
 
 class DeadLetter(Base):
     """An event that a sink will not take. The later events of its call went on without it."""
 
     __tablename__ = "dead_letters"
-    __table_args__ = (UniqueConstraint("sink", "event_id"),)
+    __table_args__ = (UniqueConstraint("sink", "event_id"), Index("dead_letters_call", "call_cid", "replay_at"))
     id: Mapped[int] = mapped_column(_Row, primary_key=True, autoincrement=True)
     sink: Mapped[str] = mapped_column(String(255))
-    event_id: Mapped[str] = mapped_column(ForeignKey("outbox.id"))
+    event_id: Mapped[str] = mapped_column(ForeignKey("outbox.id"), index=True)
+    call_cid: Mapped[str] = mapped_column(String(193))
     attempts: Mapped[int]
     error: Mapped[str] = mapped_column(String(1000))
     created_at: Mapped[datetime]
+    replay_at: Mapped[datetime | None]
+    """When it was asked to be sent again, while that has not happened."""
 
 
 class Event(Base):
