@@ -9,13 +9,14 @@ import os
 import signal
 import sys
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
+from egress.sealing import Keyring, new_key
 from workers.carry_out import Outcome, carry_out
 from workers.keyring import keyring
 from workers.ledger.database import Ledger
@@ -25,6 +26,7 @@ from workers.worker import Worker
 
 CALL = "default:tests"
 CONNECTOR = {"type": "janus", "url": "http://127.0.0.1:8088/janus", "room": 1234}
+KEYS = Keyring([new_key()])
 
 
 @pytest.fixture(autouse=True)
@@ -33,6 +35,24 @@ def _own_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in list(os.environ):
         if name.startswith("WALLFLOWER_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'ledger.sqlite'}"
+    url: str = request.getfixturevalue("postgresql")
+    return url
+
+
+@pytest.fixture
+def ledger(ledger_url: str) -> Iterator[Ledger]:
+    """An empty ledger on each kind of database, sealed with ``KEYS``."""
+    one = Ledger(ledger_url, KEYS)
+    one.upgrade()
+    yield one
+    one.close()
 
 
 def make_settings(folder: Path, behaviour: str = "records", **sections: Any) -> Settings:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,25 +13,14 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from egress.protocol import EgressEnded, EgressFailed, EgressStarted, EgressStopped, Over, PartClosed, PartOpened
-from egress.sealing import Keyring, new_key
 from storage.keys import DEFAULT_TEMPLATE
 from workers.ledger import claims, files, lifecycle, outbox, reports, upgrade, wishes
-from workers.ledger.database import HEAD, Ledger, LedgerError, LedgerUnavailable
+from workers.ledger.database import HEAD, Ledger
 from workers.ledger.tables import Base, CallSession, Egress, Event
 from workers.payload import BadMessage
 
 T0 = datetime(2025, 2, 10, 9, 15, 44, 252969, UTC)
 CONNECTOR = {"type": "janus", "room": 1}
-
-KEYS = Keyring([new_key()])
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    one = Ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", KEYS)
-    one.upgrade()
-    yield one
-    one.close()
 
 
 def wish(egress_id: str = "e1", **fields: Any) -> wishes.Wish:
@@ -99,41 +86,6 @@ def test_the_migrations_make_what_the_tables_say(ledger: Ledger) -> None:
     folder = Path(upgrade.__file__).parent / "migrations"
     assert ScriptDirectory(str(folder)).get_current_head() == HEAD
     assert ledger.version() == HEAD
-
-
-def test_many_processes_may_upgrade_at_once(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'new.sqlite'}"
-    failures: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            one = Ledger(url, KEYS)
-            one.upgrade()
-            one.close()
-        except BaseException as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=run) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
-
-
-def test_a_ledger_out_of_reach_says_so_without_its_password() -> None:
-    with pytest.raises(LedgerError, match="no database URL"):
-        Ledger("not a url", KEYS)
-    with pytest.raises(LedgerError) as caught:
-        Ledger("postgresql+nothere://me:secret@host/db", KEYS)
-    assert "secret" not in str(caught.value)
-
-
-def test_a_file_that_is_no_database_is_reported(tmp_path: Path) -> None:
-    with pytest.raises((LedgerUnavailable, sqlite3.DatabaseError, Exception)) as caught:
-        (tmp_path / "dir.sqlite").mkdir()
-        Ledger(f"sqlite:///{tmp_path / 'dir.sqlite'}", KEYS).upgrade()
-    assert isinstance(caught.value, LedgerUnavailable)
 
 
 def test_a_wish_written_twice_is_one_egress(ledger: Ledger) -> None:
@@ -282,8 +234,7 @@ def test_nothing_is_written_when_a_step_is_not_allowed(ledger: Ledger) -> None:
 def test_events_of_a_call_are_numbered_without_gaps_whoever_writes_them(ledger: Ledger) -> None:
     def write() -> None:
         for _ in range(20):
-            with ledger.writing() as tx:
-                outbox.put(tx, {"type": "t", "call_cid": "default:abc"}, T0)
+            ledger.write(lambda tx: outbox.put(tx, {"type": "t", "call_cid": "default:abc"}, T0))
 
     threads = [threading.Thread(target=write) for _ in range(4)]
     for thread in threads:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from egress.sealing import Keyring, new_key
 from workers.events.relay import Relay
 from workers.events.sinks import Envelope, FileSink, SinkError, StreamSink
 from workers.ledger import outbox
@@ -18,8 +17,6 @@ from workers.ledger.asynchronous import AsyncLedger
 from workers.ledger.database import Ledger
 
 NOW = datetime(2025, 2, 10, tzinfo=UTC)
-
-KEYS = Keyring([new_key()])
 
 
 class Fickle:
@@ -35,14 +32,6 @@ class Fickle:
         if event.call_cid == self.refuses:
             raise SinkError("not now")
         self.got.append(event)
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    one = Ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", KEYS)
-    one.upgrade()
-    yield one
-    one.close()
 
 
 @pytest.fixture

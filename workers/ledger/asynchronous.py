@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from typing import TypeVar
 
 from sqlalchemy.orm import Session
@@ -17,7 +16,11 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
+_FIRST_PAUSE, _PAUSE, _LATE_PAUSE = 0.1, 1.0, 5.0
+"""Seconds between attempts: the first, those of the first minutes, and after them."""
+_LATE = 120.0
+_SAY_AGAIN = 15.0
+"""Seconds between two lines of log about a ledger that is still away."""
 
 
 class AsyncLedger:
@@ -28,26 +31,23 @@ class AsyncLedger:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
 
     async def read(self, function: Callable[[Session], T]) -> T:
-        return await self._run(self._ledger.reading, function)
+        return await self._run(self._ledger.read, function)
 
     async def write(self, function: Callable[[Session], T]) -> T:
-        return await self._run(self._ledger.writing, function)
+        return await self._run(self._ledger.write, function)
 
     def close(self) -> None:
         self._thread.shutdown(wait=True)
 
-    async def _run(
-        self, transaction: Callable[[], AbstractContextManager[Session]], function: Callable[[Session], T]
-    ) -> T:
-        def run() -> T:
-            with transaction() as tx:
-                return function(tx)
-
-        pause = _FIRST_PAUSE
+    async def _run(self, transaction: Callable[[Callable[[Session], T]], T], function: Callable[[Session], T]) -> T:
+        loop = asyncio.get_running_loop()
+        since, said, pause = loop.time(), float("-inf"), _FIRST_PAUSE
         while True:
             try:
-                return await asyncio.get_running_loop().run_in_executor(self._thread, run)
+                return await loop.run_in_executor(self._thread, transaction, function)
             except LedgerUnavailable as error:
-                log.error("%s; trying again in %.1f s", error, pause)
+                if loop.time() - said >= _SAY_AGAIN:
+                    said = loop.time()
+                    log.error("%s; trying again", error)
             await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            pause = min(2 * pause, _PAUSE if loop.time() - since < _LATE else _LATE_PAUSE)

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
+import logging
+import random
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy import Connection, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from egress.sealing import Keyring
 from workers.ledger import sealed
+from workers.ledger.engines import engine_for, migrator_of, with_driver, writer_of
+from workers.ledger.failures import LedgerConflict, LedgerError, LedgerUnavailable, meaning
+from workers.observing import metrics
+
+__all__ = ["HEAD", "Ledger", "LedgerConflict", "LedgerError", "LedgerUnavailable"]
 
 HEAD = "0002"
 """The migration that this code is written for."""
 
+log = logging.getLogger(__name__)
 
-class LedgerError(Exception):
-    """The ledger cannot be used. The text is one sentence for people."""
+T = TypeVar("T")
 
-
-class LedgerUnavailable(LedgerError):
-    """The ledger is out of reach for now: trying again may help."""
+_CONFLICT_PATIENCE = 10.0
+"""Seconds for which a transaction that met others is run again."""
+_MIGRATING = 0x57616C6C
+"""PostgreSQL's advisory lock of those that migrate."""
 
 
 class Ledger:
@@ -33,20 +42,20 @@ class Ledger:
 
     def __init__(self, url: str, keyring: Keyring, busy_timeout: float = 5.0) -> None:
         try:
-            self.url = make_url(url)
+            self.url = with_driver(make_url(url))
         except ArgumentError:
             raise LedgerError("ledger.url is no database URL such as sqlite:///file or postgresql://…") from None
         self._sqlite = self.url.get_backend_name() == "sqlite"
         if self._sqlite and self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-            # It holds the addresses of rooms, and with them their secrets: its owner's business alone.
+            # It holds who met whom and when: its owner's business alone.
             Path(self.url.database).touch(mode=0o600)
         try:
-            self.engine = _engine(url, self._sqlite, busy_timeout)
+            self.engine = engine_for(self.url, busy_timeout)
         except (ImportError, ArgumentError) as error:
             raise LedgerError(f"ledger.url: no driver for {self.url.drivername} ({error})") from None
         sealed.use(self.engine.dialect, keyring)
-        self._writer = self.engine.execution_options(wallflower_writes=True)
+        self._writer = writer_of(self.engine)
 
     @property
     def shown_url(self) -> str:
@@ -55,31 +64,85 @@ class Ledger:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
+        """One transaction that sees one moment."""
         with self._guarded(), Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
-        """One transaction: all of it is written at the end, or nothing."""
+        """One transaction: all of it is written at the end, or nothing. Raises LedgerConflict where :meth:`write`
+        would run it again.
+        """
         with self._guarded(), Session(self._writer, expire_on_commit=False) as session, session.begin():
             yield session
+
+    def read(self, function: Callable[[Session], T]) -> T:
+        with self.reading() as tx:
+            return function(tx)
+
+    def write(self, function: Callable[[Session], T]) -> T:
+        """Run a function in a transaction that writes, again when it met another one: only its last run counts."""
+        deadline = time.monotonic() + _CONFLICT_PATIENCE
+        pause = 0.002
+        while True:
+            try:
+                with self.writing() as tx:
+                    return function(tx)
+            except LedgerConflict as error:
+                metrics.LEDGER_CONFLICTS.inc()
+                if time.monotonic() > deadline:
+                    # Nobody else inserts the same for so long: it is a fault, and no repetition will help.
+                    raise error.__cause__ if isinstance(error.__cause__, IntegrityError) else error from None
+            time.sleep(pause * random.uniform(0.5, 1.5))
+            pause = min(2 * pause, 0.1)
 
     def version(self) -> str | None:
         """The migration that the database stands at; None for an empty one."""
         with self._guarded(), self.engine.connect() as connection:
-            if not self.engine.dialect.has_table(connection, "alembic_version"):
-                return None
-            found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-            return str(found) if found is not None else None
+            return self._version(connection)
+
+    def _version(self, connection: Connection) -> str | None:
+        if not self.engine.dialect.has_table(connection, "alembic_version"):
+            return None
+        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        return str(found) if found is not None else None
 
     def upgrade(self) -> None:
-        """Bring the database to the schema of this code; nothing happens when it is there."""
-        if self.version() == HEAD:
+        """Bring the database to the schema of this code; nothing happens when it is there. Raises LedgerError."""
+        before = self.version()
+        if before == HEAD:
             return
+        if before is not None and before > HEAD:
+            raise LedgerError(
+                f"the ledger {self.shown_url} stands at {before}, which a newer program made; this one knows {HEAD}"
+            )
         from workers.ledger.upgrade import upgrade
 
-        with self._guarded(), self._writer.begin() as connection:
+        with self._guarded(), migrator_of(self.engine).begin() as connection:
+            # Of several that begin at once one migrates, and the others find it done.
+            if not self._sqlite:
+                connection.execute(text("SET LOCAL lock_timeout = 0"))
+                connection.execute(text("SET LOCAL statement_timeout = 0"))
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATING})
             upgrade(connection)
+            if self._sqlite and (broken := connection.exec_driver_sql("PRAGMA foreign_key_check").first()):
+                raise LedgerError(f"the ledger {self.shown_url} cannot be migrated: a row of {broken[0]} is an orphan")
+        self.engine.dispose()
+        if self._sqlite and before is not None:
+            self._forget_clear_text()
+
+    def _forget_clear_text(self) -> None:
+        """What a migration sealed stands in pages that are free now, and in the write-ahead log: overwrite both."""
+        connection = self.engine.raw_connection()
+        try:
+            cursor = connection.cursor()
+            cursor.execute("VACUUM")
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            cursor.close()
+        except sqlite3.OperationalError as error:
+            log.warning("the ledger could not be vacuumed (%s); run VACUUM on it by hand, old secrets are in it", error)
+        finally:
+            connection.close()
 
     def close(self) -> None:
         self.engine.dispose()
@@ -88,45 +151,10 @@ class Ledger:
     def _guarded(self) -> Iterator[None]:
         try:
             yield
-        except DBAPIError as error:
-            if error.connection_invalidated or type(error).__name__ in ("OperationalError", "InterfaceError"):
-                raise LedgerUnavailable(f"the ledger {self.shown_url} cannot be used: {error.orig}") from error
-            raise
-
-
-def _engine(url: str, sqlite: bool, busy_timeout: float) -> Engine:
-    if not sqlite:
-        return create_engine(url, pool_pre_ping=True)
-    engine = create_engine(url, connect_args={"timeout": busy_timeout, "check_same_thread": False})
-
-    @event.listens_for(engine, "connect")
-    def configure(connection: Any, record: Any) -> None:
-        # Python's sqlite3 would begin transactions by itself, and too late: see below.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        _write_ahead(cursor, busy_timeout)
-        cursor.execute("PRAGMA synchronous=NORMAL")
-        cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        # A transaction that reads first and writes later fails at once when another one wrote in between, whatever
-        # the timeout is; one that says from the start that it writes waits for its turn.
-        writes = connection.get_execution_options().get("wallflower_writes")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
-
-
-def _write_ahead(cursor: Any, timeout: float) -> None:
-    """Readers and the writer do not wait for one another. SQLite does not wait for its turn to change this itself."""
-    deadline = time.monotonic() + timeout
-    while True:
-        try:
-            cursor.execute("PRAGMA journal_mode=WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > deadline:
+        except (DBAPIError, PoolTimeout) as error:
+            known = meaning(error, self.shown_url)
+            if known is None:
                 raise
-        time.sleep(0.02)
+            if not isinstance(known, LedgerConflict):
+                metrics.LEDGER_ERRORS.inc()
+            raise known from error

@@ -1,0 +1,1 @@
+"""What operations sees of a worker: counters, health and readiness over HTTP, logs that name the call."""

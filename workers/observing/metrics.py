@@ -1,0 +1,63 @@
+"""Counters that any module increments: ``metrics.MESSAGES.labels("start_recording", "accepted").inc()``.
+
+Labels take few values each, never ids. What the ledger knows (egresses, backlog, outbox) is asked when it is scraped:
+see :mod:`workers.observing.measured`.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+REGISTRY = CollectorRegistry()
+"""The counters of this process."""
+
+MESSAGES = Counter(
+    "wallflower_messages",
+    "Messages carried out. outcome: accepted, refused, retried (the ledger was away), failed.",
+    ["type", "outcome"],
+    registry=REGISTRY,
+)
+HOOK_ATTEMPTS = Counter(
+    "wallflower_hook_attempts",
+    "Requests to hooks. outcome: delivered, refused (4xx), failed (others), unreachable, blocked (by the guard).",
+    ["outcome"],
+    registry=REGISTRY,
+)
+DEAD_LETTERS = Counter(
+    "wallflower_dead_letters_laid",
+    "Events that a sink did not take and that were laid to the dead letters by this worker.",
+    registry=REGISTRY,
+)
+ATTENDANT_RESTARTS = Counter(
+    "wallflower_attendant_restarts",
+    "Attendants that ended without a last word. outcome: restarted, given_up.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+LEASES_LOST = Counter(
+    "wallflower_leases_lost", "Sessions that another worker took over from this one.", registry=REGISTRY
+)
+SALVAGES = Counter(
+    "wallflower_salvages",
+    "Files that a dead attendant left open. outcome: played, dropped.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+UPLOADED_BYTES = Counter("wallflower_uploaded_bytes", "Bytes that stores confirmed.", ["store"], registry=REGISTRY)
+UPLOAD_ERRORS = Counter(
+    "wallflower_upload_errors", "Attempts to upload that a store did not take.", ["store"], registry=REGISTRY
+)
+LEDGER_ERRORS = Counter(
+    "wallflower_ledger_errors", "Transactions that found the ledger out of reach.", registry=REGISTRY
+)
+LEDGER_CONFLICTS = Counter(
+    "wallflower_ledger_conflicts",
+    "Transactions that were run again because another one was first.",
+    registry=REGISTRY,
+)
+MEDIA_DELAY = Histogram(
+    "wallflower_media_delay_seconds",
+    "How far recordings run behind the calls, told once a second by each.",
+    buckets=(0.5, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0),
+    registry=REGISTRY,
+)
