@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-from storage.target import Part, StorageError, Stored, Upload
+from storage.target import FileGone, Part, StorageError, Stored, Upload, UploadGone
 
 
 class LocalUpload:
@@ -65,15 +65,20 @@ class LocalTarget:
             raise StorageError(f"{key!r} is no path inside {self._folder}")
         return self._folder / key
 
-    def check(self) -> None:
-        probe = f".wallflower-{uuid.uuid4().hex}.md"
-        upload = self.open_upload(probe, 64)
-        stored = upload.complete([upload.put_part(1, b"Wallflower can write here.\n")])
-        place = self.place(probe)
+    def check(self) -> str:
+        """Write, read and remove a file."""
+        said = b"Wallflower can write here.\n"
+        stored = self.put(f".wallflower-{uuid.uuid4().hex}.md", said)
+        place = self.place(stored.key)
         read = place.read_bytes()
         place.unlink()
-        if len(read) != stored.size:
+        if read != said:
             raise StorageError(f"{self._folder} gives back other bytes than were written")
+        return stored.url
+
+    def put(self, key: str, data: bytes) -> Stored:
+        upload = self.open_upload(key, max(1, len(data)))
+        return upload.complete([upload.put_part(1, data)])
 
     def deliver(self, path: Path, key: str) -> Stored:
         place = self.place(key)
@@ -81,7 +86,7 @@ class LocalTarget:
             # A crash between moving the file and writing so down: it is where it belongs.
             if place.is_file():
                 return Stored(key, place.as_uri(), place.stat().st_size)
-            raise StorageError(f"{path} is not in the spool, and {place} is not there either")
+            raise FileGone(f"{path} is not in the spool, and {place} is not there either")
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -109,7 +114,7 @@ class LocalTarget:
         said = json.loads(token)
         temporary = self.place(said["key"]).with_name(said["temporary"])
         if not temporary.is_file():
-            raise StorageError(f"the upload of {said['key']} is gone")
+            raise UploadGone(f"the upload of {said['key']} is gone")
         return LocalUpload(self, said["key"], said["part_size"], temporary)
 
     def _carry_over(self, path: Path, place: Path) -> None:

@@ -9,7 +9,30 @@ from typing import Protocol
 
 
 class StorageError(Exception):
-    """The store did not take a file. The text is one sentence for people; trying again may help."""
+    """The store did not take a file. The text is one sentence for people, without secrets.
+
+    ``hopeless``: somebody must change something first, so trying again soon is of no use. ``of_file``: the store may
+    well take other files.
+    """
+
+    def __init__(self, text: str, *, hopeless: bool = False, of_file: bool = False) -> None:
+        super().__init__(text)
+        self.hopeless = hopeless
+        self.of_file = of_file
+
+
+class UploadGone(StorageError):
+    """The store does not know this upload (any more), or will not make a file of its parts: begin anew."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, of_file=True)
+
+
+class FileGone(StorageError):
+    """The file to deliver is neither in the spool nor in the store."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, of_file=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +86,22 @@ class Target(Protocol):
     while_growing: bool
     """Whether a file that is still being written is worth sending in parts."""
 
-    def check(self) -> None:
-        """Write, read and remove a small file."""
+    def check(self) -> str:
+        """Write a small file as a finished one would be written; returns its URL. What may not be removed stays."""
+        ...
+
+    def put(self, key: str, data: bytes) -> Stored:
+        """Keep these bytes under the key, at once and whole."""
         ...
 
     def deliver(self, path: Path, key: str) -> Stored:
         """Take a finished file out of the spool: afterwards ``path`` is gone. Calling again after a crash is safe."""
         ...
 
-    def open_upload(self, key: str, part_size: int) -> Upload: ...
+    def open_upload(self, key: str, part_size: int) -> Upload:
+        """Begin to send a file in parts of ``part_size`` bytes."""
+        ...
 
-    def resume_upload(self, token: str) -> Upload: ...
+    def resume_upload(self, token: str) -> Upload:
+        """Go on with an upload that was begun elsewhere. That it is gone may come out later, as UploadGone."""
+        ...
