@@ -7,6 +7,8 @@ see :mod:`workers.observing.measured`.
 from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
+from sqlalchemy import event
+from sqlalchemy.orm import Session
 
 REGISTRY = CollectorRegistry()
 """The counters of this process."""
@@ -47,6 +49,12 @@ UPLOADED_BYTES = Counter("wallflower_uploaded_bytes", "Bytes that stores confirm
 UPLOAD_ERRORS = Counter(
     "wallflower_upload_errors", "Attempts to upload that a store did not take.", ["store"], registry=REGISTRY
 )
+EGRESSES_OVER = Counter(
+    "wallflower_egresses_over",
+    "Egresses that came to their end by this worker. state: complete, failed, aborted.",
+    ["kind", "state"],
+    registry=REGISTRY,
+)
 LEDGER_ERRORS = Counter(
     "wallflower_ledger_errors", "Transactions that found the ledger out of reach.", registry=REGISTRY
 )
@@ -61,3 +69,8 @@ MEDIA_DELAY = Histogram(
     buckets=(0.5, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0),
     registry=REGISTRY,
 )
+
+
+def when_written(tx: Session, counter: Counter) -> None:
+    """Count something once its transaction is written: one that fails and runs again is counted once."""
+    event.listen(tx, "after_commit", lambda session: counter.inc(), once=True)
