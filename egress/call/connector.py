@@ -7,7 +7,7 @@ calls :func:`register`, and an entry point in the group ``wallflower.connectors`
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -37,6 +37,9 @@ class Attending:
     """Seconds that the call is composed behind live: how long a lost packet is worth waiting for."""
 
 
+ROOM_GONE = "room_not_found"
+"""The code with which ``watch`` says that there is no such room (any more): its session is over."""
+
 AddressModel = type[BaseModel]
 
 
@@ -60,6 +63,18 @@ class Attendance(Protocol):
         ...
 
 
+class Watcher(Protocol):
+    """Looks into many rooms, again and again. It may keep connections to servers between two looks."""
+
+    async def watch(self, address: Any) -> Sequence[Participant]:
+        """Who is in the room now (without us). Raises ConnectorError, or OSError when the SFU is away."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        ...
+
+
 class Connector(Protocol):
     """A kind of SFU. ``Address`` is the pydantic model of the message's ``connector`` object, ``type`` included."""
 
@@ -71,6 +86,8 @@ class Connector(Protocol):
         ...
 
     def attend(self, address: Any, attending: Attending) -> Attendance: ...
+
+    # One that can look into many rooms more cheaply has ``watcher() -> Watcher``, too.
 
 
 BUILT_IN = {
@@ -98,3 +115,20 @@ def connector(type_: str) -> Connector:
         "unknown_connector",
         f"connector.type {type_!r} is unknown; known are {', '.join(connector_types())}",
     )
+
+
+class _OneByOne:
+    """Looks by a connector's ``watch`` alone."""
+
+    def __init__(self, of: Connector) -> None:
+        self.watch = of.watch
+
+    async def close(self) -> None:
+        """Nothing is kept."""
+
+
+def watcher(type_: str) -> Watcher:
+    """What looks into rooms of that connector: its own watcher, or its ``watch`` each time. Raises ConnectorError."""
+    found = connector(type_)
+    own: Callable[[], Watcher] | None = getattr(found, "watcher", None)
+    return _OneByOne(found) if own is None else own()
