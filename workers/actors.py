@@ -3,36 +3,45 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 import uuid
 from collections.abc import Callable
 from typing import Any
 
 import dramatiq
-from dramatiq.middleware import CurrentMessage
+from dramatiq.middleware import CurrentMessage, Middleware, Shutdown, TimeLimitExceeded
 
 from workers.carry_out import carry_out
 from workers.ledger.database import Ledger, LedgerUnavailable
 from workers.messages import MESSAGES
-from workers.payload import BadMessage
+from workers.refused import Refused
 from workers.settings import Settings
 
 log = logging.getLogger(__name__)
+
+MAX_BACKOFF = 30.0
+"""Seconds between two tries of a message that waits for the ledger."""
+_PASSING = (LedgerUnavailable, TimeLimitExceeded, Shutdown)
 
 
 def declare(broker: dramatiq.Broker, ledger: Ledger, settings: Settings) -> dict[str, dramatiq.Actor[..., None]]:
     """One actor for each message type, on the broker given.
 
-    A message's payload is its one argument, or its keyword arguments. A bad message is refused once and for all;
-    one that met a ledger out of reach is tried again, later each time.
+    A message's payload is its one argument, or its keyword arguments. A bad message is refused once and for all; one
+    that meets a ledger out of reach waits for it where it is, so that the messages of a call keep their order, and is
+    then given back to be tried again, for as long as ``broker.keep_trying``.
     """
-    retries = settings.broker.retries
+    stopping = _Stopping()
+    broker.add_middleware(stopping)
+    tries = int(settings.broker.keep_trying / MAX_BACKOFF) + 8
 
-    def again(attempts: int, error: Exception) -> bool:
-        return isinstance(error, LedgerUnavailable) and attempts < retries
+    def again(attempts: int, error: BaseException) -> bool:
+        return isinstance(error, _PASSING) and attempts < tries
 
     return {
         name: dramatiq.Actor(
-            _actor(name, ledger, settings),
+            _actor(name, ledger, settings, stopping.event),
             actor_name=name,
             broker=broker,
             queue_name=settings.broker.queue,
@@ -40,7 +49,7 @@ def declare(broker: dramatiq.Broker, ledger: Ledger, settings: Settings) -> dict
             options={
                 "retry_when": again,
                 "min_backoff": 500,
-                "max_backoff": 30_000,
+                "max_backoff": int(MAX_BACKOFF * 1000),
                 "time_limit": settings.broker.time_limit * 1000,
             },
         )
@@ -48,21 +57,51 @@ def declare(broker: dramatiq.Broker, ledger: Ledger, settings: Settings) -> dict
     }
 
 
-def _actor(name: str, ledger: Ledger, settings: Settings) -> Callable[..., None]:
+class _Stopping(Middleware):
+    """Tells those that wait that the worker is to end, so that their messages are given back in time."""
+
+    def __init__(self) -> None:
+        self.event = threading.Event()
+
+    def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        self.event.set()
+
+
+def _actor(name: str, ledger: Ledger, settings: Settings, stopping: threading.Event) -> Callable[..., None]:
     def actor(*arguments: Any, **fields: Any) -> None:
         current = CurrentMessage.get_current_message()
         message_id = current.message_id if current is not None else str(uuid.uuid4())
+        sent_ms = current.message_timestamp if current is not None else None
         payload: Any = fields
         if arguments:
             payload = arguments[0] if len(arguments) == 1 and not fields else list(arguments)
         try:
-            carry_out(ledger, settings, name, payload, message_id)
-        except BadMessage:
+            _patiently(
+                lambda: carry_out(ledger, settings, name, payload, message_id, sent_ms),
+                settings.broker.time_limit / 2,
+                stopping,
+            )
+        except Refused:
             return  # told and logged; trying again would not make it better
-        except LedgerUnavailable:
+        except _PASSING as error:
+            log.warning("%s %s waits: %s", name, message_id, error)
             raise
         except Exception:
             log.exception("%s %s could not be carried out", name, message_id)
             raise
 
     return actor
+
+
+def _patiently(deed: Callable[[], object], seconds: float, stopping: threading.Event) -> None:
+    """Do it, again and again while the ledger is out of reach, for that long. Raises LedgerUnavailable."""
+    deadline = time.monotonic() + seconds
+    pause = 0.05
+    while True:
+        try:
+            deed()
+            return
+        except LedgerUnavailable:
+            if time.monotonic() + pause > deadline or stopping.wait(pause):
+                raise
+        pause = min(2 * pause, 1.0)

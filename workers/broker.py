@@ -9,6 +9,9 @@ from dramatiq.middleware import CurrentMessage
 
 from workers.settings import Settings
 
+KEEP_DEAD_MS = 3_600_000
+"""How long a broker keeps messages that could not be carried out: they may hold the secrets of rooms."""
+
 
 class BrokerError(Exception):
     """The broker cannot be used. The text is one sentence for people."""
@@ -27,11 +30,15 @@ def connect(settings: Settings) -> dramatiq.Broker:
 
         # Messages are short work, so one that a dead worker held may be taken up again soon.
         broker = RedisBroker(  # type: ignore[no-untyped-call]
-            url=url, maintenance_chance=50_000, heartbeat_timeout=60_000
+            url=url, maintenance_chance=50_000, heartbeat_timeout=60_000, dead_message_ttl=KEEP_DEAD_MS
         )
     else:
+        from dramatiq.brokers import rabbitmq
         from dramatiq.brokers.rabbitmq import RabbitmqBroker
 
+        rabbitmq.DEAD_MESSAGE_TTL = (
+            KEEP_DEAD_MS  # it takes this when it declares its queues, and has no argument for it
+        )
         broker = RabbitmqBroker(url=url, confirm_delivery=True)
     broker.add_middleware(CurrentMessage())
     return broker

@@ -6,6 +6,8 @@ import json
 import math
 from typing import Any
 
+from workers.refused import BadMessage
+
 MAX_DEPTH = 16
 MAX_VALUES = 2_000
 MAX_TEXT = 8_192
@@ -13,14 +15,6 @@ MAX_TEXT = 8_192
 MAX_TOTAL = 65_536
 """Characters in all strings together."""
 MAX_INTEGER = 2**63 - 1
-
-
-class BadMessage(ValueError):
-    """A message that cannot be carried out. ``problems`` holds one sentence for each thing that is wrong."""
-
-    def __init__(self, *problems: str) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = problems
 
 
 def decode(text: str | bytes) -> dict[str, Any]:
@@ -64,7 +58,7 @@ def check(payload: object) -> dict[str, Any]:
                 if not isinstance(key, str):
                     raise BadMessage(f"{where or 'the message'}: has a name that is {_kind(key)}, not a string")
                 total += _text(f"a name in {where or 'the message'}", key)
-                stack.append((f"{where}.{shown(key)}".lstrip("."), inner, depth + 1))
+                stack.append((_inside(where, key), inner, depth + 1))
         else:
             raise BadMessage(f"{where}: is {_kind(value)}, which JSON does not have")
         if total > MAX_TOTAL:
@@ -76,6 +70,12 @@ def shown(text: str) -> str:
     """Text from outside as it may stand in a sentence or a log line."""
     short = text if len(text) <= 80 else text[:77] + "..."
     return "".join(c if c.isprintable() else "?" for c in short)
+
+
+def _inside(where: str, key: str) -> str:
+    """Where a field lies. One without a name is shown as quotes."""
+    name = shown(key) if key.strip() else json.dumps(key)
+    return f"{where}.{name}" if where else name
 
 
 def _text(where: str, value: str) -> int:

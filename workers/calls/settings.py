@@ -1,27 +1,58 @@
-"""The settings of a call, as call backends know them (CallSettingsRequest)."""
+"""The settings that a call has now: those of its type, with what was said of the call alone laid over them."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+import logging
+from collections.abc import Mapping
+from typing import Any
 
-from workers.messages import RecordSettings
+from pydantic import ValidationError
+
+from workers.calls.merging import merged, without
+from workers.calls.models import CallSettings, RecordSettings
+from workers.calls.types import call_type, type_of
+from workers.ledger.tables import Call
+from workers.refused import BadMessage
+from workers.sentences import place, sentences
+from workers.settings import Settings
+
+__all__ = ["CallSettings", "RecordSettings", "effective", "usable", "whole"]
+
+log = logging.getLogger(__name__)
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+def effective(settings: Settings, call: Call | None, cid: str) -> CallSettings:
+    """The settings that apply to a call, known to the ledger or not. Never raises: what cannot be used of what the
+    ledger holds (the call's type has changed since) is left out, with a warning."""
+    found, problems = usable(laid_over(settings, cid, call.settings if call is not None else {}))
+    for problem in problems:
+        log.warning("the settings of %s: %s", cid, problem)
+    return found
 
 
-class SessionSettings(_Part):
-    inactivity_timeout_seconds: int = Field(default=30, ge=5, le=900)
-    """Seconds after the last participant has gone at which everything that runs is stopped."""
+def whole(settings: Settings, cid: str, said: Mapping[str, Any]) -> CallSettings:
+    """The settings of a call of which that was said. Raises BadMessage when they do not go together."""
+    try:
+        return CallSettings.model_validate(laid_over(settings, cid, said))
+    except ValidationError as error:
+        raise BadMessage(*(f"settings.{line}" for line in sentences(error, CallSettings))) from None
 
 
-class LimitsSettings(_Part):
-    max_duration_seconds: int | None = Field(default=None, ge=0)
-    """Seconds from the first join after which the session ends; 0 and None are no limit."""
+def laid_over(settings: Settings, cid: str, said: Mapping[str, Any]) -> dict[str, Any]:
+    return merged(call_type(settings, type_of(cid)).settings, said)
 
 
-class CallSettings(_Part):
-    recording: RecordSettings = RecordSettings()
-    session: SessionSettings = SessionSettings()
-    limits: LimitsSettings = LimitsSettings()
+def usable(value: Mapping[str, Any]) -> tuple[CallSettings, list[str]]:
+    """As much of the settings as can be used, and a sentence for what cannot."""
+    kept, problems = dict(value), list[str]()
+    while True:
+        try:
+            return CallSettings.model_validate(kept), problems
+        except ValidationError as error:
+            problems += sentences(error, CallSettings)
+            before = kept
+            for problem in error.errors(include_url=False, include_input=False):
+                if where := tuple(place(problem)):
+                    kept = without(kept, where)
+            if kept == before:
+                kept = {}

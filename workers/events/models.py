@@ -123,6 +123,8 @@ class EgressRequestAnsweredEvent(_Told):
     """Whether what was asked for will be done. That it *was* done is told by the events of the egress."""
     egress_ids: list[str] = Field(default_factory=list)
     """The egresses that the message started, changed or stopped."""
+    changed: list[str] | None = None
+    """The settings that a message about the call changed, such as ``limits.max_duration_seconds``."""
     egress_id: str | None = None
     """The egress that runs already, when that is why the request was refused."""
     error: RequestError | None = None

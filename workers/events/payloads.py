@@ -89,6 +89,7 @@ def request_answered(
     created_at: datetime,
     *,
     egress_ids: Sequence[str] = (),
+    changed: Sequence[str] | None = None,
     egress_id: str | None = None,
     error: tuple[int, str, str] | None = None,
 ) -> dict[str, Any]:
@@ -101,6 +102,7 @@ def request_answered(
             "request_id": request_id,
             "ok": error is None,
             "egress_ids": list(egress_ids),
+            "changed": None if changed is None else list(changed),
             "egress_id": egress_id,
             "error": refusal,
         }

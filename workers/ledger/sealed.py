@@ -20,6 +20,11 @@ def use(dialect: Dialect, keyring: Keyring) -> None:
     _KEYRINGS[dialect] = keyring
 
 
+def keyring_of(dialect: Dialect) -> Keyring:
+    """The keys that were given for that engine's database."""
+    return _KEYRINGS[dialect]
+
+
 class Sealed(TypeDecorator[dict[str, Any]]):
     """A JSON object, sealed. It cannot be searched for in SQL."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -28,9 +29,10 @@ class BrokerSettings(Section):
     queue: str = Field(default="wallflower", pattern=r"^[A-Za-z0-9_.-]{1,64}$")
     threads: int = Field(default=2, ge=1, le=32)
     """Threads of a worker that take messages. Messages are short work: they only write wishes."""
-    retries: int = Field(default=5, ge=0, le=20)
-    """How often a message is tried again when the ledger is out of reach. Bad messages never are."""
+    keep_trying: Seconds = 86_400.0
+    """Seconds for which a message is tried again when the ledger is out of reach. Bad messages never are."""
     time_limit: Seconds = 30.0
+    """Seconds that a message may take. For half of them it waits for a ledger out of reach before it is given back."""
 
     @field_validator("url")
     @classmethod
@@ -47,6 +49,12 @@ class StorageSettings(Section):
     folder: Path | None = None
     """Where the store ``local`` keeps files; None is ``recordings`` in the data folder."""
     key_template: str = DEFAULT_TEMPLATE
+    part_size: int = Field(default=8 * 2**20, ge=5 * 2**20, le=512 * 2**20)
+    """Bytes of the parts in which a growing file is sent; more of them where a file would else have too many."""
+    tail_seconds: float = Field(default=30.0, ge=1.0)
+    """Seconds without a part after which what there is of the next one is sent: what a dead host may take with it."""
+    concurrency: int = Field(default=2, ge=1, le=16)
+    """Parts that are sent to one store at once. Each is held in memory."""
 
     @field_validator("key_template")
     @classmethod
@@ -68,6 +76,16 @@ class EventSettings(Section):
     """Seconds after which an event that a sink never took is laid to the dead letters."""
     lease: float = Field(default=20.0, ge=2.0)
     """Seconds for which one worker relays events; another takes over when it is gone for so long."""
+    keep: Seconds = 2_592_000.0
+    """Seconds for which delivered events and dead letters stay in the ledger."""
+
+    @field_validator("webhooks")
+    @classmethod
+    def _distinct(cls, value: list[Webhook]) -> list[Webhook]:
+        known = [hook.name or hook.url.get_secret_value() for hook in value]
+        if len(set(known)) < len(known):
+            raise ValueError("two webhooks have the same name, or the same url and no names")
+        return value
 
 
 class RecordingSettings(Section):
@@ -159,3 +177,13 @@ class GuardSettings(Section):
     schemes: frozenset[Literal["http", "https"]] = frozenset({"https", "http"})
     allow_private: list[str] = Field(default_factory=list)
     """Networks such as ``10.0.0.0/8`` that are allowed although they are private, local or reserved."""
+
+    @field_validator("allow_private")
+    @classmethod
+    def _networks(cls, value: list[str]) -> list[str]:
+        for network in value:
+            try:
+                ip_network(network, strict=False)
+            except ValueError:
+                raise ValueError(f"{network!r} is no network such as 10.0.0.0/8") from None
+        return value

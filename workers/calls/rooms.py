@@ -1,0 +1,28 @@
+"""Where a call's room is: said by a message, by the call, or by its type's template."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workers.calls.addresses import check_address, filled
+from workers.calls.types import call_type, type_of
+from workers.ledger.tables import Call
+from workers.refused import BadMessage
+from workers.sentences import At
+from workers.settings import Settings
+
+
+def room(settings: Settings, call: Call | None, cid: str, said: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The address of the room, checked. Raises BadMessage when there is none, or none that can be used."""
+    if said is not None:
+        return said
+    if call is not None and call.connector is not None:
+        return call.connector
+    type_ = call_type(settings, type_of(cid))
+    if type_.connector is None:
+        raise BadMessage(f"connector: is missing, and neither the call nor its type '{type_.name}' names a room")
+    address: dict[str, Any] = filled(type_.connector, cid)
+    try:
+        return check_address(address)
+    except At as error:
+        raise BadMessage(*(f"call_types.{type_.name}.connector.{line}" for line in error.lines)) from None

@@ -1,0 +1,84 @@
+"""What a message does: it is checked, what it wants is written to the ledger, and who asked for an answer gets one."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from workers.carry_out import answers, calls, recordings, sessions
+from workers.carry_out.request import Outcome, Request
+from workers.ledger.database import Ledger
+from workers.ledger.sealed import keyring_of
+from workers.messages import (
+    CallSessionEnded,
+    CallSessionStarted,
+    Message,
+    StartRecording,
+    StopAll,
+    StopRecording,
+    UpdateCall,
+    parse,
+)
+from workers.payload import shown
+from workers.refused import Refused
+from workers.settings import Settings
+
+__all__ = ["Outcome", "carry_out"]
+
+log = logging.getLogger(__name__)
+
+_DEEDS: Mapping[type[Message], Callable[[Session, Settings, Any, Request], Outcome]] = {
+    StartRecording: recordings.start,
+    StopRecording: recordings.stop,
+    StopAll: recordings.stop_all,
+    CallSessionStarted: sessions.started,
+    CallSessionEnded: sessions.ended,
+    UpdateCall: calls.update,
+}
+
+
+def carry_out(
+    ledger: Ledger,
+    settings: Settings,
+    message_type: str,
+    payload: object,
+    message_id: str,
+    sent_ms: object = None,
+) -> Outcome:
+    """Carry a message out. Raises Refused, after that is told; LedgerUnavailable.
+
+    ``sent_ms`` is when it was sent, in milliseconds of Unix time by the sender's clock: it orders the messages of a
+    call, whatever the order in which they are taken. Doing it twice with the same ``message_id`` changes nothing.
+    """
+    request = Request(message_id, _sensible(sent_ms), datetime.now(UTC))
+    try:
+        message = parse(message_type, payload, keyring_of(ledger.engine.dialect))
+        outcome = ledger.write(lambda tx: _carried_out(tx, settings, message_type, message, request))
+    except Refused as refusal:
+        error = refusal
+        log.warning("%s %s is refused: %s", shown(str(message_type)), message_id, error)
+        ledger.write(lambda tx: answers.refused(tx, message_type, payload, request, error))
+        raise
+    log.info("%s of %s: %s", message_type, message.call_cid, outcome)
+    if outcome.refusal is not None:
+        raise outcome.refusal
+    return outcome
+
+
+def _carried_out(tx: Session, settings: Settings, message_type: str, message: Message, request: Request) -> Outcome:
+    outcome = _DEEDS[type(message)](tx, settings, message, request)
+    answers.taken(tx, message_type, message, request, outcome)
+    return outcome
+
+
+def _sensible(sent_ms: object) -> int:
+    """A clock that is ahead of ours must not hold for ever what it says against what comes after it."""
+    now = int(time.time() * 1000)
+    if isinstance(sent_ms, int) and not isinstance(sent_ms, bool) and 0 < sent_ms < now:
+        return sent_ms
+    return now

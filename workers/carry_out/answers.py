@@ -1,0 +1,101 @@
+"""Answers: the event that tells who asked whether a message was taken, and the failure of a start that was not."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from egress.protocol import CID
+from workers.carry_out.request import Outcome, Request, derived_event, derived_id
+from workers.events import payloads
+from workers.ledger import outbox
+from workers.messages import Message
+from workers.refused import Refused
+from workers.sentences import IDENTIFIER
+
+RECORDING_TYPES = ("composite", "individual", "raw")
+"""What events may say. Only composite recordings are made."""
+
+_ERROR_CODES = {400: "bad_message", 403: "recording_disabled", 404: "not_found", 409: "conflict"}
+
+
+def taken(tx: Session, message_type: str, message: Message, request: Request, outcome: Outcome) -> None:
+    """Answer a message in the transaction that carries it out."""
+    if message.request_id is None:
+        return
+    _put(tx, message_type, message.call_cid, message.request_id, request, outcome, outcome.refusal)
+
+
+def refused(tx: Session, message_type: str, payload: object, request: Request, error: Refused) -> None:
+    """Answer a message that changed nothing, as far as it says who asks and of which call."""
+    fields: dict[Any, Any] = payload if isinstance(payload, dict) else {}
+    cid = _text(fields, "call_cid")
+    if cid is not None and not CID.fullmatch(cid):
+        cid = None
+    request_id = _text(fields, "request_id")
+    if request_id is not None and not _storable(request_id, 128):
+        request_id = None
+    # What runs already is told by its own events: the call's recording has not failed.
+    if message_type == "start_recording" and cid is not None and error.egress_id is None:
+        _tell_failure(tx, fields, cid, request_id, request, error)
+    if request_id is not None:
+        _put(tx, message_type, cid, request_id, request, Outcome([]), error)
+
+
+def answer_id(message_type: str, call_cid: str | None, request_id: str) -> str:
+    """The id of the answer's event: a message that comes twice is answered once."""
+    return derived_event("answer", message_type, call_cid or "", request_id)
+
+
+def _put(
+    tx: Session,
+    message_type: str,
+    cid: str | None,
+    request_id: str,
+    request: Request,
+    outcome: Outcome,
+    refusal: Refused | None,
+) -> None:
+    payload = payloads.request_answered(
+        cid,
+        request_id,
+        request.now,
+        egress_ids=outcome.egress_ids,
+        changed=outcome.changed,
+        egress_id=refusal.egress_id if refusal is not None else None,
+        error=None if refusal is None else (refusal.code, refusal.name, str(refusal)[:1000]),
+    )
+    outbox.put(tx, payload, request.now, event_id=answer_id(message_type, cid, request_id))
+
+
+def _tell_failure(
+    tx: Session, fields: dict[Any, Any], cid: str, request_id: str | None, request: Request, error: Refused
+) -> None:
+    """``call.recording_failed``: somebody may be waiting for that recording."""
+    given = _text(fields, "egress_id")
+    known = given is not None and re.fullmatch(IDENTIFIER, given)
+    recording_type = _text(fields, "recording_type")
+    event = payloads.recording_failed(
+        cid,
+        given if known and given is not None else derived_id(cid, request_id or request.message_id),
+        recording_type if recording_type in RECORDING_TYPES else "composite",
+        request.now,
+        str(error)[:1000],
+        _ERROR_CODES[error.code],
+    )
+    outbox.put(tx, event, request.now, event_id=derived_event("refused", cid, request.message_id))
+
+
+def _text(payload: dict[Any, Any], field: str) -> str | None:
+    value = payload.get(field)
+    return value if isinstance(value, str) else None
+
+
+def _storable(text: str, most: int) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return 0 < len(text) <= most and "\0" not in text

@@ -1,0 +1,67 @@
+"""What messages about recordings do."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from workers.calls.merging import merged
+from workers.calls.models import RecordSettings
+from workers.calls.rooms import room
+from workers.calls.settings import effective
+from workers.calls.stores import store
+from workers.calls.wanted import composite_wish
+from workers.carry_out.request import Outcome, Request, derived_id
+from workers.ledger import calls, wishes
+from workers.ledger.tables import Egress
+from workers.messages import StartRecording, StopAll, StopRecording
+from workers.refused import Refused
+from workers.settings import Settings
+
+
+def start(tx: Session, settings: Settings, message: StartRecording, request: Request) -> Outcome:
+    cid = message.call_cid
+    egress_id = message.egress_id or derived_id(cid, message.request_id or request.message_id)
+    call = calls.known(tx, cid, request.now)
+    known = tx.get(Egress, egress_id)
+    if known is not None and known.call_cid == cid:
+        return Outcome([egress_id])
+    found = effective(settings, call, cid).recording
+    if found.mode == "disabled":
+        raise Refused(403, "recording is disabled for this call: its settings say recording.mode disabled")
+    said = message.recording.model_dump(mode="json", exclude_unset=True)
+    session = wishes.open_session(tx, cid, message.session_id)
+    wish = composite_wish(
+        settings,
+        cid,
+        egress_id,
+        RecordSettings.model_validate(merged(found.model_dump(mode="json"), said)),
+        connector=message.connector or (session.connector if session is not None else room(settings, call, cid)),
+        storage=store(settings, call, cid, message.recording_external_storage),
+        session_id=message.session_id,
+        request_id=message.request_id,
+        asked_ms=request.sent_ms,
+    )
+    written = wishes.want(tx, wish, request.now)
+    return Outcome([written.egress_id], written.created)
+
+
+def stop(tx: Session, settings: Settings, message: StopRecording, request: Request) -> Outcome:
+    found = wishes.unwant(
+        tx,
+        message.call_cid,
+        request.now,
+        recording_type=message.recording_type,
+        egress_id=message.egress_id,
+        session_id=message.session_id,
+        asked_ms=request.sent_ms,
+    )
+    if not found:
+        # A start that was sent before it and is still on its way must find this.
+        return Outcome([], refusal=Refused(404, "recording not running"))
+    return Outcome(found)
+
+
+def stop_all(tx: Session, settings: Settings, message: StopAll, request: Request) -> Outcome:
+    return Outcome(
+        wishes.unwant(tx, message.call_cid, request.now, session_id=message.session_id, asked_ms=request.sent_ms)
+    )
