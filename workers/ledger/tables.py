@@ -128,8 +128,9 @@ class File(Base):
     host: Mapped[str | None] = mapped_column(String(128), index=True)
     """The worker in whose spool it lies."""
     spool_path: Mapped[str] = mapped_column(String(1000))
-    upload: Mapped[dict[str, Any] | None] = mapped_column(JSON)
-    """How far its upload is, when it is sent in parts: enough to complete it from another host."""
+    upload: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """How far its upload is, when it is sent in parts: enough to complete it from another host. Of a file that is
+    delivered or dropped: what is still to be done about the spool file."""
     key: Mapped[str | None] = mapped_column(String(1000))
     url: Mapped[str | None] = mapped_column(String(2000))
     size: Mapped[int | None] = mapped_column(BigInteger)

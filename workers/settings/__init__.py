@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -37,7 +37,7 @@ from workers.settings.sections import (
     SpoolSettings,
     StorageSettings,
 )
-from workers.settings.stores import Store
+from workers.settings.stores import Store, check_names
 
 __all__ = ["LONGEST_SOCKET_PATH", "EventSettings", "Settings", "SettingsError", "config_file", "load"]
 
@@ -83,6 +83,11 @@ class Settings(BaseSettings):
     """Local networks on which ICE may offer addresses; none named is every address but loopback."""
     ice_servers: list[dict[str, Any]] = Field(default_factory=list, repr=False)
     """STUN and TURN servers as RTCIceServer has them: urls, username, credential."""
+
+    @model_validator(mode="after")
+    def _stores(self) -> Settings:
+        check_names(self.storage.default, self.stores)
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -160,7 +165,7 @@ def load(**overrides: Any) -> Settings:
         return Settings(**overrides)
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(str(part) for part in e['loc'])}: {e['msg'].removeprefix('Value error, ')}"
+            ": ".join(filter(None, (".".join(str(p) for p in e["loc"]), e["msg"].removeprefix("Value error, "))))
             for e in error.errors(include_input=False, include_url=False)
         )
         raise SettingsError(f"settings: {problems}") from None

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from workers.settings.section import Section
+
+LOCAL = "local"
+"""The store that is always there: a folder of this machine."""
 
 
 class S3(Section):
@@ -31,7 +35,27 @@ class Store(Section):
 
     name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
     storage_type: Literal["s3"]
-    bucket: str = Field(min_length=1)
-    path: str = ""
+    bucket: str = Field(pattern=r"^[A-Za-z0-9._:/-]{1,255}$")
+    path: str = Field(default="", max_length=512)
     """Folder inside the bucket."""
     aws_s3: S3 = S3()
+
+    @field_validator("path")
+    @classmethod
+    def _path(cls, value: str) -> str:
+        if any(part in (".", "..") for part in value.split("/")) or not value.isprintable() or "//" in value:
+            raise ValueError("path must be a folder such as recordings/2025/, without '.', '..' and empty names")
+        return value
+
+
+def check_names(default: str, stores: Sequence[Store]) -> None:
+    """Raise ValueError unless every store has a name of its own and the default is one of them."""
+    names = [LOCAL]
+    for store in stores:
+        if store.name == LOCAL:
+            raise ValueError(f"stores: the name {LOCAL!r} is that of the folder on this machine; choose another one")
+        if store.name in names:
+            raise ValueError(f"stores: two stores have the name {store.name!r}")
+        names.append(store.name)
+    if default not in names:
+        raise ValueError(f"storage.default: there is no store {default!r}; known are {', '.join(names)}")
