@@ -33,13 +33,9 @@ def connect(settings: Settings) -> dramatiq.Broker:
             url=url, maintenance_chance=50_000, heartbeat_timeout=60_000, dead_message_ttl=KEEP_DEAD_MS
         )
     else:
-        from dramatiq.brokers import rabbitmq
-        from dramatiq.brokers.rabbitmq import RabbitmqBroker
+        from workers.rabbitmq import ShortMemory
 
-        rabbitmq.DEAD_MESSAGE_TTL = (
-            KEEP_DEAD_MS  # it takes this when it declares its queues, and has no argument for it
-        )
-        broker = RabbitmqBroker(url=url, confirm_delivery=True)
+        broker = ShortMemory(url=url, confirm_delivery=True, keep_dead_ms=KEEP_DEAD_MS)
     broker.add_middleware(CurrentMessage())
     return broker
 

@@ -8,15 +8,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from workers.calls.merging import merged, without
-from workers.calls.models import CallSettings, RecordSettings
+from workers.calls.merging import merged
+from workers.calls.models import CallSettings
 from workers.calls.types import call_type, type_of
+from workers.calls.usable import usable
 from workers.ledger.tables import Call
 from workers.refused import BadMessage
-from workers.sentences import place, sentences
+from workers.sentences import sentences
 from workers.settings import Settings
 
-__all__ = ["CallSettings", "RecordSettings", "effective", "usable", "whole"]
+__all__ = ["CallSettings", "effective", "whole"]
 
 log = logging.getLogger(__name__)
 
@@ -40,19 +41,3 @@ def whole(settings: Settings, cid: str, said: Mapping[str, Any]) -> CallSettings
 
 def laid_over(settings: Settings, cid: str, said: Mapping[str, Any]) -> dict[str, Any]:
     return merged(call_type(settings, type_of(cid)).settings, said)
-
-
-def usable(value: Mapping[str, Any]) -> tuple[CallSettings, list[str]]:
-    """As much of the settings as can be used, and a sentence for what cannot."""
-    kept, problems = dict(value), list[str]()
-    while True:
-        try:
-            return CallSettings.model_validate(kept), problems
-        except ValidationError as error:
-            problems += sentences(error, CallSettings)
-            before = kept
-            for problem in error.errors(include_url=False, include_input=False):
-                if where := tuple(place(problem)):
-                    kept = without(kept, where)
-            if kept == before:
-                kept = {}

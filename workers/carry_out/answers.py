@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from egress.protocol import CID
 from workers.carry_out.request import Outcome, Request, derived_event, derived_id
 from workers.events import payloads
 from workers.ledger import outbox
+from workers.ledger.tables import Event
 from workers.messages import Message
 from workers.refused import Refused
 from workers.sentences import IDENTIFIER
@@ -47,6 +49,12 @@ def refused(tx: Session, message_type: str, payload: object, request: Request, e
 def answer_id(message_type: str, call_cid: str | None, request_id: str) -> str:
     """The id of the answer's event: a message that comes twice is answered once."""
     return derived_event("answer", message_type, call_cid or "", request_id)
+
+
+def given(tx: Session, event_id: str) -> dict[str, Any] | None:
+    """The answer of that id, once there is one."""
+    event = tx.scalar(select(Event).where(Event.id == event_id))
+    return None if event is None else dict(event.payload)
 
 
 def _put(

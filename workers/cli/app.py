@@ -40,6 +40,8 @@ app = typer.Typer(
 )
 egress_app = typer.Typer(help="What is and was recorded.", no_args_is_help=True)
 app.add_typer(egress_app, name="egress")
+call_app = typer.Typer(help="Calls, their settings and what runs of them.", no_args_is_help=True)
+app.add_typer(call_app, name="call")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
@@ -60,14 +62,52 @@ def send(
         str | None, typer.Argument(help="A file with the message as JSON, or - for standard input.")
     ] = None,
     json: Annotated[str | None, typer.Option("--json", help="The message itself.")] = None,
-    type: Annotated[
-        str | None, typer.Option(help="start_recording or stop_recording, when the message has no type.")
-    ] = None,
+    type: Annotated[str | None, typer.Option(help="What message it is, when it has no type.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the answer and print it.")] = False,
+    timeout: Annotated[float, typer.Option(min=0.1, max=3600, help="How many seconds to wait.")] = 10.0,
 ) -> None:
-    """Send a message: an object with "type" and the fields of that message. Prints what became of it as JSON."""
+    """Send a message: an object with "type" and the fields of that message. Prints what became of it as JSON.
+
+    With --wait: exit code 1 when it is refused, 4 when no answer comes in time.
+    """
     from workers.cli.send import run
 
-    run(message, json, type)
+    run(message, json, type, wait, timeout)
+
+
+@call_app.command("list")
+def call_list(limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50, json: Json = False) -> None:
+    """List calls, the newest first."""
+    from workers.cli.call import list_
+
+    list_(limit, json)
+
+
+@call_app.command("show")
+def call_show(cid: str, json: Json = False) -> None:
+    """Show what runs of a call (as JSON: the EgressResponse of call backends), and its sessions."""
+    from workers.cli.call import show
+
+    show(cid, json)
+
+
+@call_app.command("settings")
+def call_settings(cid: str) -> None:
+    """Print the settings that apply to a call, as JSON."""
+    from workers.cli.call import settings
+
+    settings(cid)
+
+
+@app.command()
+def schema(
+    kind: Annotated[str | None, typer.Argument(help="message, event or settings; all of them without.")] = None,
+    name: Annotated[str | None, typer.Argument(help="One of them, such as start_recording.")] = None,
+) -> None:
+    """Print JSON Schemas (draft 2020-12) of messages, events and settings."""
+    from workers.cli.schema import run
+
+    run(kind, name)
 
 
 @egress_app.command("list")
@@ -146,14 +186,16 @@ def main() -> None:
 
 def _explain(error: Exception) -> int:
     from workers.ledger.database import LedgerError, LedgerUnavailable
-    from workers.payload import BadMessage
+    from workers.refused import Refused
     from workers.settings import SettingsError
 
     name = type(error).__name__
     if isinstance(error, CliError):
         code = error.code
-    elif isinstance(error, (SettingsError, BadMessage)):
+    elif isinstance(error, SettingsError):
         code = Exit.BAD_INPUT
+    elif isinstance(error, Refused):
+        code = {400: Exit.BAD_INPUT, 404: Exit.NOT_FOUND}.get(error.code, Exit.FAILED)
     elif isinstance(error, LedgerUnavailable) or name == "BrokerError":
         code = Exit.UNAVAILABLE
     elif isinstance(error, (LedgerError, OSError)) or name == "AlreadyRunning":

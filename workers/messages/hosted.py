@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from workers.calls.models import CallSettings
-from workers.calls.settings import usable
+from workers.calls.usable import usable
 from workers.payload import check, shown
 from workers.refused import BadMessage
 from workers.sentences import model_of
