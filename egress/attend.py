@@ -26,7 +26,20 @@ from pydantic import ValidationError
 from egress.attendant import Attendant
 from egress.composite import utc
 from egress.ipc import CommandSocket, Reports
-from egress.protocol import Attend, Command, EgressFailed, Job, Leave, Over, Ready, Refused, Report, Start, Stop
+from egress.protocol import (
+    Attend,
+    Attends,
+    Command,
+    EgressFailed,
+    Job,
+    Leave,
+    Over,
+    Ready,
+    Refused,
+    Report,
+    Start,
+    Stop,
+)
 from egress.warm import warm
 
 log = logging.getLogger("egress.attend")
@@ -51,6 +64,13 @@ class Process:
         self._attending = asyncio.Event()
         self._epoch = 0
         self.reports.listen(self._watch, 0)
+
+    def introduce(self) -> Attends | None:
+        """What an agent that comes is told first."""
+        if self.attendant is None:
+            return None
+        job = self.attendant.job
+        return Attends(at=utc(time.time()), session_id=job.session_id, epoch=self._epoch, pid=os.getpid())
 
     def _watch(self, report: Report) -> None:
         self.failed = self.failed or isinstance(report, EgressFailed)
@@ -162,7 +182,7 @@ async def _by_hand(job: Job) -> int:
 async def _by_agent(path: Path) -> int:
     process = Process()
     _on_signals(process)
-    socket = CommandSocket(path, process.reports, process.command)
+    socket = CommandSocket(path, process.reports, process.command, process.introduce)
     await socket.open()
     process.reports.tell(Ready(at=utc(time.time()), pid=os.getpid()))
     warming = asyncio.create_task(_warm_up(process))

@@ -119,6 +119,7 @@ class CompositeEgress:
                 participants=participants,
                 pictures=self.program.pictures,
                 pictures_dropped=self.program.dropped,
+                media_delay=round(self._stage.counts.last_late, 3),
             )
         )
 

@@ -74,10 +74,17 @@ class Reports:
 class CommandSocket:
     """The socket of an attendant. Whoever may open it may command, so only its owner may."""
 
-    def __init__(self, path: Path, reports: Reports, on_command: Callable[[Command], None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        reports: Reports,
+        on_command: Callable[[Command], None],
+        introduce: Callable[[], Report | None] = lambda: None,
+    ) -> None:
         self._path = path
         self._reports = reports
         self._on_command = on_command
+        self._introduce = introduce
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._serving: set[asyncio.Task[None]] = set()
@@ -133,6 +140,8 @@ class CommandSocket:
                 if isinstance(command, Hello):
                     if end is not None:
                         end()
+                    if (first := self._introduce()) is not None:
+                        send(first)
                     end = self._reports.listen(send, command.after)
                 elif isinstance(command, Ack):
                     self._reports.acknowledge(command.seq)

@@ -142,20 +142,26 @@ class Job(_Model):
 # Commands: agent to attendant. Each carries the epoch of the lease under which it is given; lower ones are refused.
 
 
-class Attend(_Model):
+class _Said(_Model):
+    """Agent and attendant may be of different versions while a worker is upgraded: what is new to one is left out."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Attend(_Said):
     """Take up this job (a spare attendant waits for it)."""
 
     op: Literal["attend"] = "attend"
     job: Job
 
 
-class Start(_Model):
+class Start(_Said):
     op: Literal["start"] = "start"
     epoch: int
     egress: EgressSpec
 
 
-class Stop(_Model):
+class Stop(_Said):
     op: Literal["stop"] = "stop"
     epoch: int
     egress_id: str
@@ -163,28 +169,28 @@ class Stop(_Model):
     """Why, for people: it is told again in ``EgressStopped``."""
 
 
-class Leave(_Model):
+class Leave(_Said):
     """Finish every file, leave the call and exit."""
 
     op: Literal["leave"] = "leave"
     epoch: int
 
 
-class Hello(_Model):
+class Hello(_Said):
     """First word of an agent on a connection: reports after ``after`` are told (again)."""
 
     op: Literal["hello"] = "hello"
     after: int = 0
 
 
-class Ack(_Model):
+class Ack(_Said):
     """Reports up to ``seq`` are kept safe elsewhere and can be forgotten."""
 
     op: Literal["ack"] = "ack"
     seq: int
 
 
-class Ping(_Model):
+class Ping(_Said):
     op: Literal["ping"] = "ping"
 
 
@@ -195,7 +201,7 @@ COMMAND: TypeAdapter[Command] = TypeAdapter(Command)
 # Reports: attendant to agent. ``seq`` numbers them from 1; those with seq 0 tell a passing state and are not repeated.
 
 
-class _Report(_Model):
+class _Report(_Said):
     seq: int = 0
     at: datetime
 
@@ -204,6 +210,15 @@ class Ready(_Report):
     """A spare has everything loaded."""
 
     report: Literal["ready"] = "ready"
+    pid: int
+
+
+class Attends(_Report):
+    """The answer to ``hello`` of an attendant that has a job: whose it is, and the highest epoch that commanded it."""
+
+    report: Literal["attends"] = "attends"
+    session_id: str
+    epoch: int
     pid: int
 
 
@@ -303,6 +318,8 @@ class Progress(_Report):
     participants: int
     pictures: int
     pictures_dropped: int
+    media_delay: float = 0.0
+    """Seconds by which the latest picture was composed later than planned."""
 
 
 class Presence(_Report):
@@ -331,6 +348,7 @@ class Pong(_Report):
 
 Report = Annotated[
     Ready
+    | Attends
     | Connected
     | Disconnected
     | EgressStarted

@@ -4,176 +4,266 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import UTC, datetime
+import os
+import socket
+from importlib.metadata import version
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from workers.attending import Attending, Surroundings
-from workers.ledger import claims
-from workers.ledger.claims import LeaseLost
-from workers.ledger.states import LIVE
-from workers.ledger.tables import CallSession, Egress, File
-from workers.settings import Settings
-from workers.spares import send_home
+from workers.attending import Surroundings
+from workers.attending.admission import lacks_room
+from workers.attending.hold import Hold, until
+from workers.capacity import Load, lacks
+from workers.charge import Charge, MakeLife
+from workers.ledger import claims, clock, hosts
+from workers.ledger.database import LedgerUnavailable
+from workers.ledger.prompt import PromptLedger
+from workers.ledger.tables import CallSession
+from workers.leftovers import Leftovers
+from workers.snapshot import Snapshot, look
+from workers.status import AgentStatus
+from workers.tenure import Tenure
 
 log = logging.getLogger(__name__)
 
 _PAUSE_AFTER_ERROR = 2.0
-
-Snapshot = dict[str, list[tuple[str, str, str]]]
-"""Session id to id, state and wish of its live egresses."""
+_PAUSE_WITHOUT_ROOM = 1.0
 
 
 class Agent:
     """One agent runs on a host (and data folder). ``run`` returns after ``stop`` when every call is left."""
 
-    def __init__(self, around: Surroundings) -> None:
+    def __init__(self, around: Surroundings, ledger: PromptLedger, make_life: MakeLife) -> None:
         self._around = around
+        self._settings = around.settings
         self._owner = around.settings.owner
-        self._attended: dict[str, tuple[Attending, asyncio.Task[None]]] = {}
-        self._seen: Snapshot = {}
-        self._waiting: set[str] = set()
-        self._stopping = asyncio.Event()
-        self._renewed = 0.0
-        self._burnt: dict[str, float] = {}
-        """When a session may be tried again whose supervision failed, on the loop's clock."""
+        self._ledger = ledger
+        self._make_life = make_life
+        self._time = asyncio.get_running_loop().time
+        self._tenure = Tenure(self._settings.agent.lease, self._time())
+        self._cpus = float(self._settings.agent.cpus or os.cpu_count() or 1)
+        self._charges: dict[str, Charge] = {}
+        self._leftovers = Leftovers(around)
+        self._snapshot = Snapshot()
+        self._waiting: dict[str, float] = {}
+        """Since when sessions wait for room."""
+        self._not_before: dict[str, float] = {}
+        """When a session may be tried again whose supervision failed, or that this host has no room for."""
+        self._renewed = -self._settings.agent.lease
+        self._others = False
+        """Whether there are other workers."""
+        self._ends_at: float | None = None
+        """When what runs is stopped, once the worker is to end."""
+        self._gave_up_waiting = False
 
-    def stop(self) -> None:
-        """Claim nothing more, and have every attendant finish its files."""
-        self._stopping.set()
-        for attending, _ in self._attended.values():
-            attending.leave()
+    def stop(self, drain: float = 0.0) -> None:
+        """Claim nothing more; have every attendant finish its files after ``drain`` seconds, or when its call ends."""
+        ends_at = self._time() + drain
+        self._ends_at = ends_at if self._ends_at is None else min(self._ends_at, ends_at)
+
+    @property
+    def ends_at(self) -> float:
+        """When what runs is stopped, on the event loop's clock; now, or what is past, when nothing is to run."""
+        return self._time() if self._ends_at is None else self._ends_at
+
+    @property
+    def status(self) -> AgentStatus:
+        load = self._load()
+        charges = self._charges.values()
+        return AgentStatus(
+            attended=load.attended,
+            watched=len(self._charges) - load.attended,
+            waiting=len(self._waiting),
+            stale=self._leftovers.finishing,
+            cores=round(load.cores, 3),
+            cpus=self._cpus,
+            draining=self._ends_at is not None,
+            ledger_away=self._tenure.away(self._time()),
+            media_delays={c.attending.call_cid: c.attending.media_delay for c in charges if c.attending.attended},
+        )
 
     async def run(self) -> None:
-        await self._take_stock()
+        await self._leftovers.take_stock()
         self._around.spares.start()
         try:
-            while not self._stopping.is_set():
-                await self._look()
-                await asyncio.sleep(self._around.settings.agent.poll)
+            while self._ends_at is None or self._charges or self._leftovers.finishing:
+                pause = await self._turn()
+                await asyncio.sleep(pause)
             await self._around.spares.close()
-            while self._attended:
-                await self._renew()
-                self._reap()
-                await asyncio.sleep(self._around.settings.agent.poll)
             await self._around.delivery.close()
         finally:
             await self._abandon()
 
-    async def _take_stock(self) -> None:
-        """Clear up after an agent that did not end well."""
-        in_use, orphans = await self._around.ledger.read(_left_behind)
-        await send_home(self._around.settings, in_use)
-        await asyncio.to_thread(_prune_logs, self._around.settings)
-        self._around.delivery.salvage(orphans)
-
-    async def _look(self) -> None:
-        """Claim what can be claimed, and wake those whose session changed."""
+    async def _turn(self) -> float:
+        """Look at everything once. Returns the seconds to wait before the next turn."""
+        poll = self._settings.agent.poll
         self._reap()
-        now = datetime.now(UTC)
-        sessions, snapshot = await self._around.ledger.read(lambda tx: _snapshot(tx, self._owner, now))
-        for session in sessions:
-            attended = self._attended.get(session.id)
-            if attended is not None:
-                if snapshot.get(session.id) != self._seen.get(session.id):
-                    attended[0].look()
-            elif self._burnt.get(session.id, 0.0) > asyncio.get_running_loop().time():
-                continue
-            elif len(self._attended) < self._around.settings.attendants.max:
-                await self._claim(session, now)
-            elif session.id not in self._waiting:
-                self._waiting.add(session.id)
-                log.warning("%s waits: %d calls are attended already", session.call_cid, len(self._attended))
-        self._seen = snapshot
-        await self._renew()
-
-    async def _claim(self, session: CallSession, now: datetime) -> None:
-        lease = self._around.settings.agent.lease
-        epoch = await self._around.ledger.write(lambda tx: claims.claim(tx, session.id, self._owner, now, lease))
-        if epoch is None:
-            return
-        self._waiting.discard(session.id)
-        attending = Attending(session, epoch, self._around)
-        task = asyncio.create_task(attending.run(), name=f"attending {session.call_cid}")
-        self._attended[session.id] = (attending, task)
+        self._leave_what_is_to_end()
+        try:
+            # In this order: after an outage we hold what is ours before anybody looks for what is nobody's.
+            await self._renew()
+            await self._look()
+        except LedgerUnavailable as error:
+            if self._tenure.missed(self._time()):
+                log.error("%s; attendants go on for %g s without it", error, self._settings.agent.patience)
+            await self._lose_patience()
+            return max(poll, min(1.0, self._tenure.interval / 5))
+        if self._tenure.reached(self._time()):
+            log.warning("the ledger answers again")
+            self._gave_up_waiting = False
+        return poll
 
     async def _renew(self) -> None:
-        loop = asyncio.get_running_loop()
-        lease = self._around.settings.agent.lease
-        if not self._attended or loop.time() - self._renewed < lease / 3:
+        """Give a sign of life, and renew the leases that are ours."""
+        sent = self._time()
+        if sent - self._renewed < self._tenure.interval:
             return
-        self._renewed = loop.time()
-        now = datetime.now(UTC)
-        ids = list(self._attended)
+        lease = self._settings.agent.lease
+        held = {id_: c.epoch for id_, c in self._charges.items() if not c.hold.lost.is_set()}
 
-        def renew(tx: Session) -> list[str]:
-            held = {s.id: s for s in tx.scalars(select(CallSession).where(CallSession.id.in_(ids)))}
-            return [
-                i
-                for i in ids
-                if (i not in held or held[i].owner == self._owner)
-                and claims.claim(tx, i, self._owner, now, lease) is None
-            ]
+        def renew(tx: Session) -> tuple[set[str], bool]:
+            now = clock.now(tx)
+            hosts.beat(tx, self._owner, socket.gethostname(), version("wallflower"), now)
+            return claims.renew(tx, self._owner, held, now, lease), hosts.others(tx, self._owner, now, lease)
 
-        for session_id in await self._around.ledger.write(renew):
-            log.error("the lease of session %s is lost", session_id)
-            self._attended[session_id][1].cancel()
+        lost, self._others = await self._ledger.write(renew)
+        self._renewed = sent
+        for session_id in held:
+            hold = self._charges[session_id].hold
+            if session_id in lost:
+                log.error("the lease of session %s is lost to another worker", session_id)
+                hold.lose()
+            else:
+                hold.extend(until(sent, lease))
+
+    async def _look(self) -> None:
+        """Wake those whose session changed, give what waits its room, and claim what can be claimed."""
+        take_over = self._tenure.may_take_over(self._time())
+        before = self._snapshot
+        self._snapshot = await self._ledger.read(lambda tx: look(tx, self._owner, before, take_over=take_over))
+        for session_id, charge in list(self._charges.items()):
+            if self._snapshot.marks.get(session_id) != before.marks.get(session_id):
+                charge.attending.look()
+            await self._give_room(charge)
+        if self._ends_at is not None:
+            return
+        now = self._time()
+        open_ids = {session.id for session in self._snapshot.sessions}
+        self._waiting = {id_: since for id_, since in self._waiting.items() if id_ in open_ids}
+        self._not_before = {id_: when for id_, when in self._not_before.items() if when > now}
+        for session in self._snapshot.sessions:
+            if session.id in self._charges or session.id in self._not_before or self._leftovers.busy(session.id):
+                continue
+            ours = session.owner == self._owner
+            if (why := self._lacks(session.id)) is not None and not ours:
+                self._wait(session.call_cid, session.id, why)
+            else:
+                await self._claim(session, ours=ours)
+
+    async def _claim(self, found: CallSession, *, ours: bool) -> None:
+        lease = self._settings.agent.lease
+        sent = self._time()
+        # Another host may have room in its spool where this one has none; but somebody has to say that nobody has.
+        choosy = not ours and self._others and sent - self._waiting.get(found.id, sent) < lease
+
+        def take(tx: Session) -> CallSession | str | None:
+            if choosy and (why := lacks_room(tx, self._settings, found.id)) is not None:
+                return why
+            epoch = claims.claim(tx, found.id, self._owner, clock.now(tx), lease)
+            return None if epoch is None else tx.get_one(CallSession, found.id)
+
+        session = await self._ledger.write(take)
+        if isinstance(session, str):
+            self._wait(found.call_cid, found.id, session)
+            self._not_before[found.id] = self._time() + _PAUSE_WITHOUT_ROOM
+            return
+        if session is None:
+            return
+        hold = Hold(session.id, session.epoch, until(sent, lease))
+        charge = Charge(session, hold, self._around, self._make_life)
+        self._charges[session.id] = charge
+        if charge.found_attendant:
+            charge.attending.permit()
+        await self._give_room(charge)
+
+    async def _give_room(self, charge: Charge) -> None:
+        """Let it be attended when it asks for that and fits; else others may have it, where there are others."""
+        attending = charge.attending
+        asked = self._snapshot.demand(charge.id)
+        if attending.permitted or attending.attended:
+            if asked == 0 and attending.waiting:
+                attending.permitted = False
+            return
+        if asked == 0:
+            return
+        if (why := self._lacks(charge.id)) is None:
+            self._waiting.pop(charge.id, None)
+            attending.permit()
+            return
+        self._wait(attending.call_cid, charge.id, why)
+        if self._others and attending.waiting:
+            await self._give_back(charge)
+
+    async def _give_back(self, charge: Charge) -> None:
+        """Leave a session that nobody attends to other workers."""
+        await charge.close()
+        self._charges.pop(charge.id, None)
+
+        def release(tx: Session) -> None:
+            session = claims.owned(tx, charge.id, charge.epoch)
+            if session.attendant_socket is None:
+                claims.release(session)
+
+        try:
+            await self._ledger.write(release)
+        except claims.LeaseLost:
+            return
+        self._not_before[charge.id] = self._time() + _PAUSE_WITHOUT_ROOM
+
+    def _wait(self, call_cid: str, session_id: str, why: str) -> None:
+        if session_id not in self._waiting:
+            self._waiting[session_id] = self._time()
+            log.warning("%s waits: %s", call_cid, why)
+
+    def _lacks(self, session_id: str) -> str | None:
+        most = self._settings.attendants.max
+        return lacks(self._load(), self._snapshot.demand(session_id), self._cpus, most)
+
+    def _load(self) -> Load:
+        load = Load()
+        for charge in self._charges.values():
+            if charge.attending.permitted or charge.attending.attended:
+                load = load.plus(self._snapshot.demand(charge.id))
+        return load
+
+    def _leave_what_is_to_end(self) -> None:
+        if self._ends_at is None:
+            return
+        now = self._time()
+        for charge in self._charges.values():
+            # What is only watched another worker can watch at once; what runs has its time.
+            if charge.attending.waiting or now >= self._ends_at:
+                charge.attending.leave()
+
+    async def _lose_patience(self) -> None:
+        if not self._gave_up_waiting and self._tenure.away(self._time()) > self._settings.agent.patience:
+            self._gave_up_waiting = True
+            log.error("the ledger is away for %g s: attendants finish their files", self._settings.agent.patience)
+            await asyncio.gather(*(charge.attending.finish() for charge in self._charges.values()))
 
     def _reap(self) -> None:
-        for session_id, (attending, task) in list(self._attended.items()):
-            if not task.done():
+        for session_id, charge in list(self._charges.items()):
+            if not charge.done:
+                charge.tend()
                 continue
-            del self._attended[session_id]
-            self._seen.pop(session_id, None)
-            if task.cancelled():
-                continue
-            error = task.exception()
-            if isinstance(error, LeaseLost):
-                log.error("session %s: %s", attending.session_id, error)
-            elif error is not None:
-                log.error("session %s is taken up anew", attending.session_id, exc_info=error)
-                self._burnt[session_id] = asyncio.get_running_loop().time() + _PAUSE_AFTER_ERROR
+            del self._charges[session_id]
+            self._snapshot.marks.pop(session_id, None)
+            if charge.failed:
+                self._not_before[session_id] = self._time() + _PAUSE_AFTER_ERROR
 
     async def _abandon(self) -> None:
         """Let go of what still runs; attendants go on, and a later agent finds them."""
-        tasks = [task for _, task in self._attended.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self._attended.clear()
+        await asyncio.gather(*(charge.close() for charge in self._charges.values()))
+        self._charges.clear()
+        await self._leftovers.close()
         await self._around.spares.close()
-
-
-def _prune_logs(settings: Settings) -> None:
-    logs = sorted(settings.runs.glob("*.log"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in logs[settings.attendants.keep_logs :]:
-        path.unlink(missing_ok=True)
-
-
-def _left_behind(tx: Session) -> tuple[set[str], list[File]]:
-    """Sockets of attendants in use, and files left open in sessions that are over."""
-    sockets = tx.scalars(select(CallSession.attendant_socket).where(CallSession.attendant_socket.is_not(None))).all()
-    ended = (
-        select(File)
-        .join(Egress, Egress.id == File.egress_id)
-        .join(CallSession, CallSession.id == Egress.session_id)
-        .where(File.state == "open", CallSession.attendant_socket.is_(None))
-    )
-    return {str(path) for path in sockets}, list(tx.scalars(ended).all())
-
-
-def _snapshot(tx: Session, owner: str, now: datetime) -> tuple[list[CallSession], Snapshot]:
-    sessions = list(claims.open_sessions(tx, owner, now))
-    rows = tx.execute(
-        select(Egress.session_id, Egress.id, Egress.state, Egress.desired)
-        .where(
-            Egress.session_id.in_([session.id for session in sessions]),
-            Egress.state.in_([state.value for state in LIVE]),
-        )
-        .order_by(Egress.id)
-    )
-    snapshot: Snapshot = {}
-    for session_id, egress_id, state, desired in rows:
-        snapshot.setdefault(session_id, []).append((egress_id, state, desired))
-    return sessions, snapshot

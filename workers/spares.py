@@ -38,11 +38,11 @@ class Spares:
             try:
                 await attendant.ping()
             except AttendantGone:
-                await _dismiss(attendant)
+                await dismiss(attendant)
                 continue
             if not attendant.ended():
                 return attendant
-            await _dismiss(attendant)
+            await dismiss(attendant)
         return await self._spawn()
 
     async def close(self) -> None:
@@ -52,8 +52,8 @@ class Spares:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
         if self._starting is not None:
-            await _dismiss(self._starting)
-        await asyncio.gather(*(_dismiss(a) for a in self._ready))
+            await dismiss(self._starting)
+        await asyncio.gather(*(dismiss(a) for a in self._ready))
         self._ready.clear()
 
     async def _keep(self) -> None:
@@ -88,7 +88,7 @@ class Spares:
                     pass
                 log.warning("spare attendant %s ended (exit code %s)", attendant.name, attendant.exit_code)
                 self._ready.remove(attendant)
-                await _dismiss(attendant)
+                await dismiss(attendant)
                 self._wanted.set()
 
     async def _spawn(self, *, kept: bool = False) -> Attendant:
@@ -102,7 +102,7 @@ class Spares:
             await attendant.connect(self._settings.attendants.ready_timeout)
             await attendant.ready(self._settings.attendants.ready_timeout)
         except AttendantGone:
-            await _dismiss(attendant)
+            await dismiss(attendant)
             raise
         finally:
             if kept and self._starting is attendant and not _cancelling():
@@ -110,20 +110,8 @@ class Spares:
         return attendant
 
 
-async def send_home(settings: Settings, in_use: set[str]) -> None:
-    """Dismiss spares that an agent before us left behind: sockets that the ledger knows nothing of."""
-    for path in settings.sockets.glob("*.sock"):
-        if str(path) in in_use:
-            continue
-        attendant = Attendant(path)
-        with contextlib.suppress(AttendantGone):
-            await attendant.connect(1.0)
-            await attendant.send(Leave(epoch=0))
-            await attendant.hang_up()
-        attendant.forget()
-
-
-async def _dismiss(attendant: Attendant) -> None:
+async def dismiss(attendant: Attendant) -> None:
+    """Send a spare home, and see it go."""
     with contextlib.suppress(AttendantGone):
         await attendant.send(Leave(epoch=0))
     await attendant.hang_up()

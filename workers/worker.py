@@ -8,6 +8,7 @@ import fcntl
 import logging
 import os
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import dramatiq
 from pydantic import ValidationError
@@ -19,11 +20,15 @@ from workers.agent import Agent
 from workers.attending import Surroundings
 from workers.broker import connect, embedded
 from workers.delivery import Delivery
-from workers.events.relay import Relay
-from workers.events.sinks import FileSink, Sink, StreamSink
+from workers.events.relay import Relay, Rules
+from workers.events.sinks import Sink
+from workers.events.sinks.configured import sinks
 from workers.keyring import keyring
+from workers.ledger import hosts
 from workers.ledger.asynchronous import AsyncLedger
 from workers.ledger.database import Ledger
+from workers.ledger.prompt import PromptLedger
+from workers.sessions.life import SessionLife
 from workers.settings import Settings, SettingsError
 from workers.spares import Spares
 
@@ -63,17 +68,8 @@ def ice_settings(settings: Settings) -> IceSettings:
         raise SettingsError(f"settings: ice_networks and ice_servers cannot be used: {problem}") from None
 
 
-def sinks(settings: Settings) -> list[Sink]:
-    found: list[Sink] = []
-    if settings.events.write_file:
-        found.append(FileSink(settings.events_file))
-    if settings.events.stdout:
-        found.append(StreamSink())
-    return found
-
-
 class Worker:
-    """Everything one host runs. ``run`` ends after ``stop``, when files and events are delivered or grace is over."""
+    """Everything one host runs. ``run`` ends after ``stop``, when all is recorded and delivered, or grace is over."""
 
     def __init__(self, settings: Settings, to: Sequence[Sink] | None = None) -> None:
         self.settings = settings
@@ -81,48 +77,65 @@ class Worker:
         self._to = sinks(settings) if to is None else list(to)
         self._ice = ice_settings(settings)
         self._agent: Agent | None = None
+        self._drain: float | None = None
+        """Seconds that running egresses have; None before the worker is told to end."""
         self._stopped = asyncio.Event()
+        self._handing_over = asyncio.Event()
 
-    def stop(self) -> None:
-        """End in good order: every recording is finished and delivered. A second call ends at once."""
+    def stop(self, drain: float = 0.0) -> None:
+        """End in good order: nothing new is begun, what runs has ``drain`` seconds, then it is finished and delivered.
+
+        Said a second time, it is :meth:`hand_over`.
+        """
         if self._stopped.is_set():
-            log.warning("ending at once: attendants finish by themselves, and the next worker delivers their files")
-            for task in asyncio.all_tasks():
-                if task.get_name() == "agent":
-                    task.cancel()
+            self.hand_over()
+            return
+        log.info("ending: what runs has %g s, then it is finished and delivered", drain)
+        self._drain = drain
         self._stopped.set()
         if self._agent is not None:
-            self._agent.stop()
+            self._agent.stop(drain)
+
+    def hand_over(self) -> None:
+        """End at once and leave everything as it is: attendants go on, and the next worker adopts them."""
+        log.warning("handing over: attendants go on, and the next worker on these folders adopts them")
+        self._stopped.set()
+        self._handing_over.set()
+
+    @property
+    def handed_over(self) -> bool:
+        return self._handing_over.is_set()
 
     async def run(self) -> None:
         settings = self.settings
         with only_worker(settings):
             await asyncio.to_thread(self.ledger.upgrade)
-            ledger = AsyncLedger(self.ledger)
+            ledger, prompt = AsyncLedger(self.ledger), PromptLedger(self.ledger)
+            told_from = AsyncLedger(self.ledger)
             target = LocalTarget(settings.recordings, "local")
             delivery = Delivery(ledger, target, settings.storage.key_template)
-            relay = Relay(ledger, self._to, settings.agent.poll)
+            relay = Relay(told_from, self._to, Rules.of(settings))
             around = Surroundings(settings, ledger, Spares(settings), delivery, self._ice)
-            self._agent = Agent(around)
+            self._agent = Agent(around, prompt, SessionLife)
             if self._stopped.is_set():
-                return
-            consumer = await asyncio.to_thread(self._consume)
+                self._agent.stop(self._drain or 0.0)
             beside = [asyncio.create_task(delivery.run()), asyncio.create_task(relay.run())]
             agent = asyncio.create_task(self._agent.run(), name="agent")
+            working = asyncio.create_task(self._work(agent, beside, delivery, relay))
+            handing_over = asyncio.create_task(self._handing_over.wait())
             try:
-                await self._until_stopped(agent, beside)
-                if consumer is not None:
-                    await asyncio.to_thread(consumer.stop, 5_000)
-                    consumer = None
-                await self._finish(agent, delivery, relay)
+                await asyncio.wait({working, handing_over}, return_when=asyncio.FIRST_COMPLETED)
+                if working.done():
+                    await working
+                    await ledger.write(lambda tx: hosts.leave(tx, settings.owner))
             finally:
-                agent.cancel()
-                for task in beside:
+                tasks = (working, handing_over, agent, *beside)
+                for task in tasks:
                     task.cancel()
-                await asyncio.gather(agent, *beside, return_exceptions=True)
-                if consumer is not None:
-                    await asyncio.to_thread(consumer.stop, 5_000)
+                await asyncio.gather(*tasks, return_exceptions=True)
                 ledger.close()
+                prompt.close()
+                told_from.close()
                 self.ledger.close()
 
     def _consume(self) -> dramatiq.Worker | None:
@@ -135,23 +148,54 @@ class Worker:
         worker.start()
         return worker
 
+    async def _work(
+        self, agent: asyncio.Task[None], beside: list[asyncio.Task[None]], delivery: Delivery, relay: Relay
+    ) -> None:
+        # Messages are taken to the end: they only write wishes, and what still runs must be able to be stopped.
+        consumer = await asyncio.to_thread(self._consume)
+        try:
+            await self._until_stopped(agent, beside)
+            await self._until_left(agent, beside)
+        finally:
+            if consumer is not None:
+                await asyncio.to_thread(consumer.stop, 0 if self.handed_over else 5_000)
+        await self._deliver(delivery, relay)
+
     async def _until_stopped(self, agent: asyncio.Task[None], beside: list[asyncio.Task[None]]) -> None:
         stopped = asyncio.create_task(self._stopped.wait())
         try:
-            done, _ = await asyncio.wait([agent, *beside, stopped], return_when=asyncio.FIRST_COMPLETED)
+            await _first([agent, *beside, stopped], stopped)
         finally:
             stopped.cancel()
-        for task in done - {stopped}:
-            await task  # one that ended before it was told to has failed: say so
 
-    async def _finish(self, agent: asyncio.Task[None], delivery: Delivery, relay: Relay) -> None:
+    async def _until_left(self, agent: asyncio.Task[None], beside: list[asyncio.Task[None]]) -> None:
+        """Wait until every call is left, at most for the time that they have and the grace to finish their files."""
+        assert self._agent is not None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(self._agent.ends_at + self.settings.agent.grace):
+                await _first([agent, *beside], agent)
+                return
+        log.error("not all calls are left; the next worker adopts their attendants")
+        agent.cancel()
+        await asyncio.gather(agent, return_exceptions=True)
+
+    async def _deliver(self, delivery: Delivery, relay: Relay) -> None:
+        assert self._agent is not None
         grace = self.settings.agent.grace
         try:
-            async with asyncio.timeout(grace):
-                await agent
+            async with asyncio.timeout_at(min(asyncio.get_running_loop().time(), self._agent.ends_at) + grace):
                 while not await delivery.done():
                     delivery.wake()
                     await asyncio.sleep(self.settings.agent.poll)
         except TimeoutError:
             log.error("not all files are delivered after %g s; the next worker goes on with them", grace)
         await relay.drained(min(5.0, grace + 1))
+
+
+async def _first(tasks: list[asyncio.Task[Any]], may_end: asyncio.Task[Any]) -> None:
+    """Wait for one to end; another one that ended before it was told to has failed: say so."""
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        await task
+    if may_end not in done:
+        raise RuntimeError(f"{done.pop().get_name()} ended before its time")

@@ -60,6 +60,8 @@ class StageCounts:
     late: int = 0
     skipped: int = 0
     worst_late: float = 0.0
+    last_late: float = 0.0
+    """Seconds by which the latest tick came after its plan."""
     errors: dict[str, int] = field(default_factory=dict)
 
 
@@ -195,6 +197,7 @@ class Stage:
             return
         self.counts.ticks += 1
         late = time.monotonic() - (when + self.delay)
+        self.counts.last_late = max(0.0, late) if self._draining_since is None else 0.0
         patience = MAX_LATE - max(0.0, late)
         if self._draining_since is not None:
             patience = self._draining_since + DRAIN - time.monotonic()

@@ -10,17 +10,21 @@ import signal
 import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from egress.sealing import Keyring, new_key
 from workers.carry_out import Outcome, carry_out
 from workers.keyring import keyring
+from workers.ledger import wishes
 from workers.ledger.database import Ledger
 from workers.ledger.tables import CallSession, Egress, Event, File
+from workers.ledger.wishes import Wish
 from workers.settings import Settings
 from workers.worker import Worker
 
@@ -104,6 +108,27 @@ class Bench:
 
     def record(self, **payload: Any) -> str:
         return self.send("start_recording", **payload).egress_ids[0]
+
+    def add_egress(self, beside: str, egress_id: str, quality: str = "1080p") -> str:
+        """Ask for one more output of the same call, as other kinds of outputs do."""
+        now = datetime.now(UTC)
+
+        def want(tx: Session) -> None:
+            first = tx.get_one(Egress, beside)
+            wish = Wish(
+                call_cid=first.call_cid,
+                egress_id=egress_id,
+                kind=first.kind,
+                recording_type=first.recording_type,
+                connector=tx.get_one(CallSession, first.session_id).connector,
+                spec={**first.spec, "quality": quality},
+                storage=first.storage,
+                session_id=first.session_id,
+            )
+            wishes.want(tx, wish, now, unique=False)
+
+        self.ledger.write(want)
+        return egress_id
 
     def egress(self, egress_id: str) -> Egress:
         with self.ledger.reading() as tx:

@@ -23,6 +23,7 @@ from egress.protocol import (
     COMMAND,
     Ack,
     Attend,
+    Attends,
     CompositeRecording,
     Connected,
     EgressEnded,
@@ -156,6 +157,7 @@ class Fake:
         self.job: Job | None = None
         self.recordings: dict[str, Recording] = {}
         self.over = asyncio.Event()
+        self.goodbye: asyncio.Task[None] | None = None
 
     def tell(self, report: Any) -> None:
         if not isinstance(report, (Ready, Pong, Progress)):
@@ -186,6 +188,8 @@ class Fake:
             case Hello():
                 if self.job is None:
                     self.write(Ready(at=now(), pid=os.getpid()))
+                else:
+                    self.write(Attends(at=now(), session_id=self.job.session_id, epoch=self.job.epoch, pid=os.getpid()))
                 for report in self.kept:
                     if report.seq > command.after:
                         self.write(report)
@@ -199,8 +203,8 @@ class Fake:
                     return
                 self.job = command.job
                 if self.behaviour == "no_room":
-                    self.tell(Over(at=now(), code="no_such_room", reason="the room does not exist"))
-                    self.over.set()
+                    goodbye = self.say_goodbye("no_such_room", "the room does not exist")
+                    self.goodbye = asyncio.get_running_loop().create_task(goodbye)
                     return
                 self.tell(Connected(at=now()))
                 for spec in command.job.egresses:
@@ -224,9 +228,15 @@ class Fake:
         for recording in self.recordings.values():
             recording.stopped.set()
         await asyncio.gather(*(r.task for r in self.recordings.values()))
-        self.tell(Over(at=now(), code="", reason="left"))
-        if self.writer is not None:
-            await self.writer.drain()
+        await self.say_goodbye("", "left")
+
+    async def say_goodbye(self, code: str, reason: str) -> None:
+        """Like the real one, it goes when its last words are heard."""
+        self.tell(Over(at=now(), code=code, reason=reason))
+        for _ in range(100):
+            if not self.kept:
+                break
+            await asyncio.sleep(0.02)
         self.over.set()
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import select
 from tests.workers.conftest import CALL, MakeBench, until
 from workers.ledger.tables import CallSession
 
-BASE = {"type", "created_at", "call_cid", "egress_id", "recording_type"}
+BASE = {"type", "created_at", "call_cid", "egress_id", "recording_type", "event_id"}
 
 
 def seconds(path: str) -> float:
@@ -87,7 +87,7 @@ async def test_two_recordings_of_a_call_share_one_attendant(bench: MakeBench) ->
     b = await bench()
     first = b.record(egress_id="first")
     await b.until_state(first, "active")
-    second = b.record(egress_id="second", recording={"quality": "1080p", "layout": {"name": "spotlight"}})
+    second = b.add_egress(first, "second")
     await b.until_state(second, "active")
     assert b.egress(first).session_id == b.egress(second).session_id
     b.send("stop_recording", egress_id="first")

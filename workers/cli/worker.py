@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
+import sys
 
 from workers.cli.app import CliError, Exit
 from workers.settings import load
@@ -20,11 +22,17 @@ def run(log_level: str) -> None:
         logging.getLogger(noisy).setLevel(max(level, logging.WARNING))
     settings = load()
 
-    async def serve() -> None:
+    async def serve() -> bool:
         worker = Worker(settings)
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, worker.stop)
+        loop.add_signal_handler(signal.SIGTERM, worker.stop, settings.agent.drain)
+        loop.add_signal_handler(signal.SIGINT, worker.stop, 0.0)
+        loop.add_signal_handler(signal.SIGUSR2, worker.hand_over)
         await worker.run()
+        return worker.handed_over
 
-    asyncio.run(serve())
+    if asyncio.run(serve()):
+        # Threads may still be in the middle of an upload: whoever comes next begins it anew.
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(Exit.OK)

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from workers.ledger.tables import WorkerHost
+from workers.ledger.lifecycle import UNFINISHED
+from workers.ledger.tables import File, WorkerHost
 
 
 def beat(tx: Session, owner: str, hostname: str, version: str, now: datetime) -> None:
@@ -23,3 +24,24 @@ def beat(tx: Session, owner: str, hostname: str, version: str, now: datetime) ->
 def gone(tx: Session, now: datetime, after: float) -> Sequence[str]:
     """Workers of whom nothing was heard for ``after`` seconds."""
     return tx.scalars(select(WorkerHost.id).where(WorkerHost.seen_at < now - timedelta(seconds=after))).all()
+
+
+def others(tx: Session, owner: str, now: datetime, within: float) -> bool:
+    """Whether another worker gave a sign of life in the last ``within`` seconds."""
+    seen = select(WorkerHost.id).where(WorkerHost.id != owner, WorkerHost.seen_at >= now - timedelta(seconds=within))
+    return tx.scalars(seen.limit(1)).first() is not None
+
+
+def known(tx: Session) -> Sequence[WorkerHost]:
+    """All workers that ever ran and have not taken their leave, by name."""
+    return tx.scalars(select(WorkerHost).order_by(WorkerHost.id)).all()
+
+
+def leave(tx: Session, owner: str) -> bool:
+    """The worker ends for good; False, and it stays known, while files lie in its spool that others may complete."""
+    waiting = select(File.id).where(File.host == owner, File.state.in_(UNFINISHED)).limit(1)
+    row = tx.get(WorkerHost, owner)
+    if row is None or tx.scalar(waiting) is not None:
+        return False
+    tx.delete(row)
+    return True

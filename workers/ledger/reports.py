@@ -18,10 +18,11 @@ from egress.protocol import (
     Refused,
     Report,
 )
-from workers.ledger import files, lifecycle
+from workers.ledger import files, lifecycle, sessions
 from workers.ledger.claims import owned
 from workers.ledger.states import State
 from workers.ledger.tables import CallSession, Egress
+from workers.sessions.policy import ROOM_ENDED
 
 
 def write(tx: Session, session_id: str, epoch: int, report: Report, template: str, host: str, now: datetime) -> bool:
@@ -38,48 +39,29 @@ def write(tx: Session, session_id: str, epoch: int, report: Report, template: st
     return True
 
 
+def write_stale(tx: Session, session_id: str, epoch: int, report: Report, template: str, host: str) -> None:
+    """Write down what an attendant of a former lease tells of its files, and nothing else: states are its heir's."""
+    egress = _egress(tx, session_id, report)
+    if egress is not None and isinstance(report, PartOpened | PartClosed):
+        _write_part(tx, egress, epoch, report, template, host)
+
+
 def _apply(tx: Session, session: CallSession, report: Report, template: str, host: str, now: datetime) -> None:
     if isinstance(report, Over):
         for live in lifecycle.live_egresses(tx, session.id):
             over(tx, live, report, now)
+        if report.room_ended:
+            sessions.ended(tx, session, ROOM_ENDED, now)
         return
-    egress_id = getattr(report, "egress_id", None)
-    egress = tx.get(Egress, egress_id) if egress_id is not None else None
-    if egress is None or egress.session_id != session.id:
+    egress = _egress(tx, session.id, report)
+    if egress is None:
         return
     finished = State(egress.state).over
     match report:
         case Progress():
             egress.recorded, egress.participants = report.recorded, report.participants
-        case PartOpened():
-            files.opened(
-                tx,
-                egress,
-                epoch=session.epoch,
-                part=report.part,
-                path=report.path,
-                start_time=report.start_time,
-                host=host,
-            )
-        case PartClosed():
-            file = files.opened(
-                tx,
-                egress,
-                epoch=session.epoch,
-                part=report.part,
-                path=report.path,
-                start_time=report.start_time,
-                host=host,
-            )
-            files.closed(
-                file,
-                egress,
-                template,
-                start_time=report.start_time,
-                end_time=report.end_time,
-                size=report.size,
-                duration=report.duration,
-            )
+        case PartOpened() | PartClosed():
+            _write_part(tx, egress, session.epoch, report, template, host)
         case EgressStarted() if not finished:
             lifecycle.started(tx, egress, report.at, now)
         case EgressStopped() if not finished:
@@ -92,6 +74,38 @@ def _apply(tx: Session, session: CallSession, report: Report, template: str, hos
             lifecycle.failed(tx, egress, report.code, report.error, now)
         case _:
             pass
+
+
+def _egress(tx: Session, session_id: str, report: Report) -> Egress | None:
+    egress_id = getattr(report, "egress_id", None)
+    egress = tx.get(Egress, egress_id) if egress_id is not None else None
+    return egress if egress is not None and egress.session_id == session_id else None
+
+
+def _write_part(
+    tx: Session, egress: Egress, epoch: int, report: PartOpened | PartClosed, template: str, host: str
+) -> None:
+    # A worker whose name changed adopts under a new epoch what was begun under the old one: a file keeps its own.
+    known = [file.epoch for file in files.of_egress(tx, egress.id) if file.spool_path == str(report.path)]
+    file = files.opened(
+        tx,
+        egress,
+        epoch=known[0] if known else epoch,
+        part=report.part,
+        path=report.path,
+        start_time=report.start_time,
+        host=host,
+    )
+    if isinstance(report, PartClosed):
+        files.closed(
+            file,
+            egress,
+            template,
+            start_time=report.start_time,
+            end_time=report.end_time,
+            size=report.size,
+            duration=report.duration,
+        )
 
 
 def over(tx: Session, egress: Egress, report: Over, now: datetime) -> None:

@@ -1,0 +1,66 @@
+"""What an egress asks of a host: its order to the attendant, and room in the spool."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from egress.protocol import CompositeRecording, EgressSpec
+from workers.decisions import reservation, shortage
+from workers.ledger import lifecycle
+from workers.ledger.states import State
+from workers.ledger.tables import CallSession, Egress
+from workers.settings import Settings
+
+log = logging.getLogger(__name__)
+
+TAKEN_UP = (State.STARTING, State.ACTIVE)
+
+
+def order(egress: Egress) -> EgressSpec:
+    """The egress as its attendant is told of it."""
+    return CompositeRecording.model_validate({**egress.spec, "egress_id": egress.id, "first_part": egress.next_part})
+
+
+def admit(tx: Session, settings: Settings, egress: Egress, now: datetime) -> bool:
+    """Promise room in the spool, or fail the egress with the figures."""
+    reason = _no_room(tx, settings, [egress])
+    if reason is not None:
+        log.error("%s is refused: %s", egress.id, reason)
+        lifecycle.failed(tx, egress, "spool_full", reason, now)
+    return reason is None
+
+
+def lacks_room(tx: Session, settings: Settings, session_id: str) -> str | None:
+    """Why the spool has no room for what a session wants recorded, with the figures; None when it has."""
+    wanted = (State.PENDING, *TAKEN_UP)
+    live = lifecycle.live_egresses(tx, session_id)
+    asking = [egress for egress in live if egress.desired == "run" and State(egress.state) in wanted]
+    return _no_room(tx, settings, asking) if asking else None
+
+
+def _no_room(tx: Session, settings: Settings, asking: list[Egress]) -> str | None:
+    """Why this host's spool cannot take these egresses too, with the figures; None when it can."""
+    settings.spools.mkdir(parents=True, exist_ok=True)
+    running = tx.scalars(
+        select(Egress)
+        .join(CallSession, CallSession.id == Egress.session_id)
+        .where(CallSession.owner == settings.owner, Egress.state.in_([s.value for s in TAKEN_UP]))
+    ).all()
+    hours = settings.spool.reserve_hours
+    ids = {egress.id for egress in asking}
+    return shortage(
+        shutil.disk_usage(settings.spools).free,
+        settings.spool.min_free,
+        sum(_reserve(egress, hours) for egress in running if egress.id not in ids),
+        sum(_reserve(egress, hours) for egress in asking),
+    )
+
+
+def _reserve(egress: Egress, hours: float) -> int:
+    spec = order(egress)
+    return reservation(spec.video.max_bitrate if spec.quality.size[0] else None, spec.audio.bitrate, hours)

@@ -1,0 +1,121 @@
+"""Gives a session its attendant: one that an agent before us left there, or a spare."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from egress.protocol import Attend, EgressSpec, Job, Start, Stop
+from workers.attendants import Attendant, AttendantGone
+from workers.attending import clearing
+from workers.attending.admission import TAKEN_UP, admit, order
+from workers.attending.engagement import Engagement, now
+from workers.ledger import lifecycle
+from workers.ledger.claims import owned
+from workers.ledger.states import State
+from workers.spares import dismiss
+
+log = logging.getLogger(__name__)
+
+ANSWER = 2.0
+"""Seconds in which an attendant that runs must answer."""
+
+
+async def adopt(engaged: Engagement) -> Attendant | None:
+    """The attendant that an agent before us left at this session, if it still answers."""
+    session, around = engaged.session, engaged.around
+    if session.attendant_socket is None:
+        return None
+    path = Path(session.attendant_socket)
+    if path.parent != around.settings.sockets:
+        # It sits on another host, whose worker lost the session: what it finishes is delivered there.
+        log.warning("%s was attended on another host", engaged.cid)
+        await clearing.clear_up(engaged, None, crashed=False)
+        return None
+    attendant = Attendant(path, session.attendant_pid)
+    try:
+        await attendant.connect(ANSWER, after=session.attendant_seq)
+    except AttendantGone:
+        log.warning("the attendant of %s is gone", engaged.cid)
+        await clearing.died(engaged, attendant)
+        return None
+    for egress in await around.ledger.read(lambda tx: lifecycle.live_egresses(tx, engaged.id)):
+        state = State(egress.state)
+        if state in TAKEN_UP:
+            engaged.told[egress.id] = "start"
+        await engaged.hold.wait()
+        if state is State.STARTING:
+            # Nobody knows whether the command was given before our predecessor died: give it again.
+            engaged.asked_again.add(egress.id)
+            with contextlib.suppress(AttendantGone):
+                await attendant.send(Start(epoch=engaged.epoch, egress=order(egress)))
+        elif state is State.STOPPING:
+            with contextlib.suppress(AttendantGone):
+                await attendant.send(Stop(epoch=engaged.epoch, egress_id=egress.id))
+    log.info("adopted the attendant of %s (pid %s)", engaged.cid, attendant.pid)
+    engaged.changed.set()
+    return attendant
+
+
+async def begin(engaged: Engagement) -> Attendant | None:
+    """Send a spare to the call, with all that is wanted of it. None when there is no spare to be had."""
+    around = engaged.around
+    try:
+        attendant = await around.spares.take()
+    except AttendantGone as error:
+        log.error("%s cannot be attended: %s", engaged.cid, error)
+        return None
+    engaged.told.clear()
+    engaged.asked_again.clear()
+
+    def take(tx: Session) -> list[EgressSpec]:
+        session = owned(tx, engaged.id, engaged.epoch)
+        session.attendant_socket, session.attendant_pid = str(attendant.path), attendant.pid
+        session.attendant_seq = 0
+        moment = now()
+        specs = []
+        for egress in lifecycle.live_egresses(tx, engaged.id):
+            state = State(egress.state)
+            if egress.desired != "run":
+                continue
+            if state in TAKEN_UP:
+                egress.restarts += 1
+            elif state is not State.PENDING or not admit(tx, around.settings, egress, moment):
+                continue
+            lifecycle.starting(egress, moment)
+            specs.append(order(egress))
+        return specs
+
+    try:
+        specs = await around.ledger.write(take)
+        await engaged.hold.wait()
+    except BaseException:
+        await dismiss(attendant)
+        raise
+    try:
+        await attendant.send(Attend(job=job(engaged, specs)))
+    except AttendantGone:
+        await clearing.died(engaged, attendant)
+        return None
+    for spec in specs:
+        engaged.told[spec.egress_id] = "start"
+    engaged.changed.set()
+    return attendant
+
+
+def job(engaged: Engagement, specs: list[EgressSpec]) -> Job:
+    settings = engaged.around.settings
+    return Job(
+        call_cid=engaged.cid,
+        session_id=engaged.id,
+        epoch=engaged.epoch,
+        connector=engaged.session.connector,
+        ice=engaged.around.ice,
+        spool=settings.spools,
+        delay=settings.recording.delay,
+        orphan_timeout=settings.attendants.orphan_timeout,
+        egresses=specs,
+    )
