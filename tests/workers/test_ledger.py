@@ -17,7 +17,7 @@ from storage.keys import DEFAULT_TEMPLATE
 from workers.ledger import claims, files, lifecycle, outbox, reports, upgrade, wishes
 from workers.ledger.database import HEAD, Ledger
 from workers.ledger.tables import Base, CallSession, Egress, Event
-from workers.payload import BadMessage
+from workers.refused import BadMessage, Refused
 
 T0 = datetime(2025, 2, 10, 9, 15, 44, 252969, UTC)
 CONNECTOR = {"type": "janus", "room": 1}
@@ -93,9 +93,11 @@ def test_a_wish_written_twice_is_one_egress(ledger: Ledger) -> None:
     assert want(ledger) == wishes.Written("e1", False)
 
 
-def test_a_start_without_an_id_joins_the_recording_that_runs(ledger: Ledger) -> None:
+def test_a_second_recording_of_a_kind_is_refused_with_the_id_of_the_one_that_runs(ledger: Ledger) -> None:
     want(ledger)
-    assert want(ledger, "e2", unique=True) == wishes.Written("e1", False)
+    with pytest.raises(Refused, match="runs already: e1") as caught:
+        want(ledger, "e2", unique=True)
+    assert (caught.value.code, caught.value.egress_id) == (409, "e1")
     assert want(ledger, "e2") == wishes.Written("e2", True)
 
 
@@ -109,7 +111,7 @@ def test_ids_of_another_call_are_refused(ledger: Ledger) -> None:
 
 def test_a_session_is_attended_at_one_address(ledger: Ledger) -> None:
     want(ledger)
-    with pytest.raises(BadMessage, match="connector: session 's1' of the call is attended at another address"):
+    with pytest.raises(Refused, match="connector: session 's1' of the call is attended at another address"):
         want(ledger, "e2", connector={"type": "janus", "room": 2})
 
 

@@ -192,12 +192,15 @@ async def test_who_waits_for_the_ledger_goes_on_soon_after_it_is_back(server: Po
     await asyncio.to_thread(waiting.close)
 
 
-def test_transactions_that_would_wait_for_each_other_for_ever_both_come_through(ledger: Ledger) -> None:
+def test_transactions_that_would_wait_for_each_other_for_ever_both_come_through(
+    ledger: Ledger, ledger_url: str
+) -> None:
     for name in ("a", "b"):
         ledger.write(lambda tx, name=name: tx.add(Lease(name=name, owner="nobody", expires=now(tx))))  # type: ignore[misc]
     met = threading.Barrier(2, timeout=10)
+    other = Ledger(ledger_url, KEYS)
 
-    def change(first: str, second: str, owner: str) -> Callable[[], None]:
+    def change(on: Ledger, first: str, second: str, owner: str) -> Callable[[], None]:
         tries = 0
 
         def run(tx: Session) -> None:
@@ -209,15 +212,18 @@ def test_transactions_that_would_wait_for_each_other_for_ever_both_come_through(
                 met.wait()
             tx.get_one(Lease, second).owner = owner
 
-        return lambda: ledger.write(run)
+        return lambda: on.write(run)
 
-    assert together(change("a", "b", "us"), change("b", "a", "them")) == [None, None]
+    assert together(change(ledger, "a", "b", "us"), change(other, "b", "a", "them")) == [None, None]
+    other.close()
     with ledger.reading() as tx:
         assert len({lease.owner for lease in tx.scalars(select(Lease))}) == 1
 
 
-def test_of_many_that_begin_the_same_at_once_one_does(ledger: Ledger) -> None:
-    def begin(owner: str) -> Callable[[], bool]:
+def test_of_many_that_begin_the_same_at_once_one_does(ledger: Ledger, ledger_url: str) -> None:
+    others = [Ledger(ledger_url, KEYS) for _ in range(3)]
+
+    def begin(on: Ledger, owner: str) -> Callable[[], bool]:
         def run(tx: Session) -> bool:
             if tx.scalars(select(Call)).first() is not None:
                 return False
@@ -225,9 +231,12 @@ def test_of_many_that_begin_the_same_at_once_one_does(ledger: Ledger) -> None:
             tx.add(Call(cid=f"default:{owner}", events=0, created_at=now(tx)))
             return True
 
-        return lambda: ledger.write(run)
+        return lambda: on.write(run)
 
-    assert sorted(together(*(begin(f"w{number}") for number in range(6)))) == [False] * 5 + [True]
+    hosts = [ledger, *others, ledger, others[0]]
+    assert sorted(together(*(begin(on, f"w{number}") for number, on in enumerate(hosts)))) == [False] * 5 + [True]
+    for one in others:
+        one.close()
 
 
 def test_a_reader_sees_one_moment(ledger: Ledger) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,6 +34,8 @@ T = TypeVar("T")
 
 _CONFLICT_PATIENCE = 10.0
 """Seconds for which a transaction that met others is run again."""
+_TURN = 30.0
+"""Seconds for which a transaction that writes waits for those of the same process."""
 _MIGRATING = 0x57616C6C
 """PostgreSQL's advisory lock of those that migrate."""
 
@@ -56,6 +59,8 @@ class Ledger:
             raise LedgerError(f"ledger.url: no driver for {self.url.drivername} ({error})") from None
         sealed.use(self.engine.dialect, keyring)
         self._writer = writer_of(self.engine)
+        # Writers of one process take turns: at once they would only be in each other's way.
+        self._turn = threading.Lock()
 
     @property
     def shown_url(self) -> str:
@@ -73,8 +78,13 @@ class Ledger:
         """One transaction: all of it is written at the end, or nothing. Raises LedgerConflict where :meth:`write`
         would run it again.
         """
-        with self._guarded(), Session(self._writer, expire_on_commit=False) as session, session.begin():
-            yield session
+        if not self._turn.acquire(timeout=_TURN):
+            raise LedgerUnavailable(f"the ledger {self.shown_url} is busy: another transaction does not end")
+        try:
+            with self._guarded(), Session(self._writer, expire_on_commit=False) as session, session.begin():
+                yield session
+        finally:
+            self._turn.release()
 
     def read(self, function: Callable[[Session], T]) -> T:
         with self.reading() as tx:
