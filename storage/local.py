@@ -45,6 +45,9 @@ class LocalUpload:
         except OSError as error:
             raise StorageError(f"{place} cannot be written: {error.strerror}") from error
 
+    def stored(self, parts: Sequence[Part]) -> Stored:
+        return Stored(self._key, self._target.place(self._key).as_uri(), sum(part.size for part in parts))
+
     def abort(self) -> None:
         self._temporary.unlink(missing_ok=True)
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
 import threading
 import uuid
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
+from storage.checksum import crc32
 from storage.media_types import media_type
 from storage.target import FileGone, Part, StorageError, Stored, Upload, UploadGone
 
@@ -32,11 +31,6 @@ LONGEST_KEY = 1024
 """Bytes of an object's name."""
 
 CHECK_TEXT = b"# Wallflower\n\nThis file was written to check that recordings can be stored here. It may be removed.\n"
-
-
-def crc32(data: bytes) -> str:
-    """The checksum as S3 writes it: CRC-32, big-endian, in base64."""
-    return base64.b64encode(zlib.crc32(data).to_bytes(4, "big")).decode("ascii")
 
 
 @dataclass(frozen=True)
@@ -96,6 +90,9 @@ class S3Upload:
                 UploadId=self._id,
                 MultipartUpload={"Parts": listed},
             )
+        return self.stored(parts)
+
+    def stored(self, parts: Sequence[Part]) -> Stored:
         return Stored(self._key, self._target.url(self._name), sum(part.size for part in parts))
 
     def abort(self) -> None:

@@ -74,6 +74,10 @@ class Upload(Protocol):
         """Make the parts visible under the key, all at once. Needs no right to read."""
         ...
 
+    def stored(self, parts: Sequence[Part]) -> Stored:
+        """What :meth:`complete` answers, for one whose answer was lost."""
+        ...
+
     def abort(self) -> None:
         """Forget what was put. Safe to call twice."""
         ...

@@ -49,7 +49,7 @@ def pending(tx: Session, host: str) -> list[Pending]:
         .where(File.state.in_(UNFINISHED), or_(File.host == host, File.host.is_(None)))
         .order_by(File.id)
     )
-    return [Pending(file, egress.storage, egress.spec) for file, egress in tx.execute(query).tuples()]
+    return [Pending(file, egress.storage, egress.spec) for file, egress in tx.execute(query)]
 
 
 def waiting(tx: Session, host: str) -> int:
@@ -76,13 +76,13 @@ def failing(tx: Session, file_id: int, error: str | None) -> None:
         file.error = error if error is None else error[:1000]
 
 
-def delivered(tx: Session, file_id: int, host: str, url: str, size: int, now: datetime) -> bool:
-    """The store has the file that this host sent. Its spool file is removed next: so it stays noted until then."""
+def delivered(tx: Session, file_id: int, host: str, url: str, size: int, now: datetime, *, left: bool) -> bool:
+    """The store has the file that this host sent. While its spool file is ``left``, that stays noted."""
     file = tx.get_one(File, file_id, with_for_update=True, populate_existing=True)
     if file.state != "closed" or file.host not in (None, host):
         return False
     file.host = host
-    files.delivered(tx, file_id, url, size, now, leftover={"remove": True})
+    files.delivered(tx, file_id, url, size, now, leftover={"remove": True} if left else None)
     return True
 
 
@@ -100,7 +100,7 @@ def abandoned(tx: Session, host: str, now: datetime, after: float) -> list[tuple
         .where(File.state.in_(UNFINISHED), File.host.in_(gone))
         .order_by(File.id)
     )
-    return list(tx.execute(query).tuples())
+    return list(tx.execute(query))
 
 
 def take_over(tx: Session, file: File, host: str) -> bool:
@@ -131,7 +131,7 @@ def completed_elsewhere(
         file.duration = (file.end_time - file.start_time).total_seconds()
     spool_host = (file.upload or {}).get("spool_host")
     files.delivered(tx, file_id, url, size, now, leftover={"written_off_by": host})
-    file.host = spool_host
+    file.host = spool_host or host
     return True
 
 
@@ -142,7 +142,7 @@ def written_off(tx: Session, file_id: int, host: str, error: str, now: datetime)
         return False
     spool_host = (file.upload or {}).get("spool_host")
     file.state, file.error = "dropped", error[:1000]
-    file.upload, file.host = {"written_off_by": host}, spool_host
+    file.upload, file.host = {"written_off_by": host}, spool_host or host
     lifecycle.settle(tx, tx.get_one(Egress, file.egress_id), now)
     return True
 
@@ -187,7 +187,7 @@ def backlog(tx: Session) -> list[Backlog]:
         .where(File.state.in_(UNFINISHED))
     )
     found: dict[str, Backlog] = {}
-    for store, state, size, upload, ended in tx.execute(query).tuples():
+    for store, state, size, upload, ended in tx.execute(query):
         one = found.get(store, Backlog(store, 0, 0, 0, None))
         if state == "open":
             found[store] = Backlog(store, one.files, one.bytes, one.growing + 1, one.oldest)

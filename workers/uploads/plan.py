@@ -67,7 +67,22 @@ class BeginAnew:
     """The file has outgrown its parts."""
 
 
-Step = Put | PutWhole | Complete | BeginAnew
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Hand the closed file to a store that takes files as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vanished:
+    """The closed file is not in the spool: make do with the parts that were sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rescue:
+    """Complete the upload of a worker that is gone, with the parts that were sent."""
+
+
+Step = Put | PutWhole | Complete | BeginAnew | Move | Vanished | Rescue
 
 
 def next_step(view: View) -> Step | None:

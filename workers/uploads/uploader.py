@@ -1,0 +1,148 @@
+"""Empties the spool of this host: every file goes to its store, and the ledger says so and tells it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from storage.target import Target
+from workers.ledger import files, uploads
+from workers.ledger.asynchronous import AsyncLedger
+from workers.ledger.tables import Egress, File
+from workers.ledger.uploads import Pending
+from workers.salvage import Salvaged, examine
+from workers.settings import Settings
+from workers.uploads.lane import Lane, Limits
+from workers.uploads.others import see_to_leftovers, take_over
+
+log = logging.getLogger(__name__)
+
+POLL = 1.0
+_LEFTOVERS = 5.0
+_FRAGMENT = 0.5
+"""Seconds of media that a recording gathers before it writes them."""
+
+
+class Uploader:
+    """Delivers for whoever recorded on this host: files are keyed by egress, epoch and part, and are never fenced."""
+
+    def __init__(self, ledger: AsyncLedger, settings: Settings, stores: Mapping[str, Target]) -> None:
+        self._ledger = ledger
+        self._settings = settings
+        self._host = settings.owner
+        storage = settings.storage
+        behind = settings.recording.delay + _FRAGMENT
+        limits = Limits(storage.concurrency, storage.part_size, storage.tail_seconds, behind)
+        self._lanes = {name: Lane(name, target, ledger, self._host, limits) for name, target in stores.items()}
+        self._wake = asyncio.Event()
+        self._salvages: set[asyncio.Task[None]] = set()
+        self._looked_at_others = self._looked_at_leftovers = float("-inf")
+
+    def wake(self) -> None:
+        """A file was closed."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        try:
+            while True:
+                self._wake.clear()
+                await self._see_to_others()
+                await self._look()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(POLL):
+                        await self._wake.wait()
+        finally:
+            for lane in self._lanes.values():
+                await lane.close()
+
+    async def done(self) -> bool:
+        """Whether nothing is left to salvage or deliver."""
+        if self._salvages or any(lane.busy for lane in self._lanes.values()):
+            return False
+        return not await self._ledger.read(lambda tx: uploads.waiting(tx, self._host))
+
+    def salvage(self, left: list[File]) -> None:
+        """Make what a dead attendant left deliverable, in the background. Files of other hosts are theirs."""
+        for file in left:
+            if file.host not in (None, self._host):
+                continue
+            task = asyncio.create_task(self._salvage(file), name=f"salvage {file.spool_path}")
+            self._salvages.add(task)
+            task.add_done_callback(self._salvages.discard)
+
+    async def close(self) -> None:
+        await asyncio.gather(*self._salvages)
+
+    async def _look(self) -> None:
+        """Take in what is to be delivered, and go on with it."""
+        for lane in self._lanes.values():
+            lane.begin_look()
+        pending = await self._ledger.read(lambda tx: uploads.pending(tx, self._host))
+        stats = await asyncio.to_thread(_stats, [Path(one.file.spool_path) for one in pending])
+        found: dict[str, list[tuple[Pending, os.stat_result | None]]] = {name: [] for name in self._lanes}
+        for one, stat in zip(pending, stats, strict=True):
+            if one.store in found:
+                found[one.store].append((one, stat))
+            else:
+                await self._no_store(one)
+        for name, lane in self._lanes.items():
+            lane.update(found[name])
+
+    async def _no_store(self, pending: Pending) -> None:
+        text = f"there is no store {pending.store!r} in the settings; known are {', '.join(self._lanes)}"
+        if pending.file.error != text:
+            log.error("%s of %s stays in the spool: %s", pending.file.spool_path, pending.file.egress_id, text)
+            await self._ledger.write(lambda tx: uploads.failing(tx, pending.file.id, text))
+
+    async def _see_to_others(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._looked_at_leftovers >= _LEFTOVERS:
+            self._looked_at_leftovers = now
+            await see_to_leftovers(self._ledger, self._host, self._settings.storage.key_template)
+        abandoned = self._settings.agent.abandoned
+        if now - self._looked_at_others >= min(10.0, abandoned / 4):
+            self._looked_at_others = now
+            await take_over(self._ledger, self._host, abandoned)
+
+    async def _salvage(self, file: File) -> None:
+        path = Path(file.spool_path)
+        template = self._settings.storage.key_template
+        found = await examine(path)
+        if isinstance(found, Salvaged):
+            await self._ledger.write(lambda tx: files.salvaged(tx, file.id, found.size, found.duration, template))
+            log.warning("salvaged %.1f s of part %d of %s", found.duration, file.part, file.egress_id)
+            self.wake()
+            return
+        log.warning("part %d of %s is lost: %s", file.part, file.egress_id, found)
+        now = datetime.now(UTC)
+
+        def drop(tx: Session) -> tuple[str, str | None]:
+            row = tx.get_one(File, file.id)
+            token = (row.upload or {}).get("token")
+            files.dropped(tx, row, found, now)
+            return tx.get_one(Egress, row.egress_id).storage, token
+
+        store, token = await self._ledger.write(drop)
+        # What we cannot play somebody else may still make something of: only an empty file is removed.
+        with contextlib.suppress(OSError):
+            if (await asyncio.to_thread(path.stat)).st_size == 0:
+                await asyncio.to_thread(path.unlink)
+        if token is not None and store in self._lanes:
+            await self._lanes[store].abort(token)
+
+
+def _stats(paths: Iterable[Path]) -> list[os.stat_result | None]:
+    found: list[os.stat_result | None] = []
+    for path in paths:
+        try:
+            found.append(path.stat())
+        except OSError:
+            found.append(None)
+    return found
