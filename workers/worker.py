@@ -14,12 +14,10 @@ import dramatiq
 from pydantic import ValidationError
 
 from egress.rtc.ice_settings import IceServer, IceSettings
-from storage.local import LocalTarget
 from workers import actors
 from workers.agent import Agent
 from workers.attending import Surroundings
 from workers.broker import connect, embedded
-from workers.delivery import Delivery
 from workers.events.relay import Relay, Rules
 from workers.events.sinks import Sink
 from workers.events.sinks.configured import sinks
@@ -31,6 +29,8 @@ from workers.ledger.prompt import PromptLedger
 from workers.sessions.life import SessionLife
 from workers.settings import Settings, SettingsError
 from workers.spares import Spares
+from workers.uploads.stores import targets
+from workers.uploads.uploader import Uploader
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +103,11 @@ class Worker:
         self._handing_over.set()
 
     @property
+    def agent(self) -> Agent | None:
+        """The agent, once it runs."""
+        return self._agent
+
+    @property
     def handed_over(self) -> bool:
         return self._handing_over.is_set()
 
@@ -112,8 +117,7 @@ class Worker:
             await asyncio.to_thread(self.ledger.upgrade)
             ledger, prompt = AsyncLedger(self.ledger), PromptLedger(self.ledger)
             told_from = AsyncLedger(self.ledger)
-            target = LocalTarget(settings.recordings, "local")
-            delivery = Delivery(ledger, target, settings.storage.key_template)
+            delivery = Uploader(ledger, settings, targets(settings))
             relay = Relay(told_from, self._to, Rules.of(settings))
             around = Surroundings(settings, ledger, Spares(settings), delivery, self._ice)
             self._agent = Agent(around, prompt, SessionLife)
@@ -149,7 +153,7 @@ class Worker:
         return worker
 
     async def _work(
-        self, agent: asyncio.Task[None], beside: list[asyncio.Task[None]], delivery: Delivery, relay: Relay
+        self, agent: asyncio.Task[None], beside: list[asyncio.Task[None]], delivery: Uploader, relay: Relay
     ) -> None:
         # Messages are taken to the end: they only write wishes, and what still runs must be able to be stopped.
         consumer = await asyncio.to_thread(self._consume)
@@ -179,7 +183,7 @@ class Worker:
         agent.cancel()
         await asyncio.gather(agent, return_exceptions=True)
 
-    async def _deliver(self, delivery: Delivery, relay: Relay) -> None:
+    async def _deliver(self, delivery: Uploader, relay: Relay) -> None:
         assert self._agent is not None
         grace = self.settings.agent.grace
         try:

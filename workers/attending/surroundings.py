@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from egress.rtc.ice_settings import IceSettings
-from workers.delivery import Delivery
 from workers.ledger.asynchronous import AsyncLedger
 from workers.sessions.lookout import Lookout
 from workers.settings import Settings
 from workers.spares import Spares
+from workers.uploads.uploader import Uploader
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,6 @@ class Surroundings:
     settings: Settings
     ledger: AsyncLedger
     spares: Spares
-    delivery: Delivery
+    delivery: Uploader
     ice: IceSettings
     lookout: Lookout = field(default_factory=Lookout)

@@ -95,6 +95,7 @@ def _write_part(
         path=report.path,
         start_time=report.start_time,
         host=host,
+        template=template,
     )
     if isinstance(report, PartClosed):
         files.closed(
