@@ -202,6 +202,19 @@ class JanusServer:
         data: dict[str, Any] = answer["plugindata"]["data"]
         return data
 
+    async def sessions(self) -> dict[int, list[int]]:
+        """The sessions that the server has, with their handles, by its admin API."""
+        async with httpx.AsyncClient(timeout=5) as client:
+
+            async def admin(path: str, request: str) -> dict[str, Any]:
+                url = f"http://{self.address}:7088/admin{path}"
+                reply = await client.post(url, json={"janus": request, "transaction": "rig"})
+                found: dict[str, Any] = reply.json()
+                return found
+
+            sessions = (await admin("", "list_sessions"))["sessions"]
+            return {session: (await admin(f"/{session}", "list_handles")).get("handles", []) for session in sessions}
+
     async def create_room(self, **options: Any) -> int:
         """Make a room until the server ends; ``options`` are those of VideoRoom's ``create``."""
         data = await self.ask({"request": "create", **_ROOM_DEFAULTS, **options})
@@ -330,7 +343,7 @@ transports: {{ disable = "{silent}" }}
     )
     (folder / "janus.transport.http.jcfg").write_text(
         'general: { json = "compact"\n base_path = "/janus"\n http = true\n port = 8088\n https = false }\n'
-        "admin: { admin_http = false }\n"
+        'admin: { admin_http = true\n admin_base_path = "/admin"\n admin_port = 7088 }\n'
         'cors: { allow_origin = "*" }\n'
     )
     if _has_websockets():

@@ -8,9 +8,7 @@ from typing import Any
 from egress.call.connector import Attendance, Attending
 from egress.call.janus.address import JanusAddress
 from egress.call.janus.attendance import JanusAttendance
-from egress.call.janus.client import JanusError, Session
-from egress.call.janus.refusal import refusal
-from egress.call.janus.roster import guests, roster
+from egress.call.janus.watcher import JanusWatcher
 from egress.call.model import Participant
 
 
@@ -22,19 +20,15 @@ class JanusConnector:
 
     async def watch(self, address: Any) -> Sequence[Participant]:
         """Ask the room who is there. It takes one short session and joins nothing."""
-        session = Session(address.url, apisecret=address.apisecret, token=address.token)
+        watcher = self.watcher()
         try:
-            await session.open()
-            handle = await session.attach()
-            answer = await handle.request({"request": "listparticipants", "room": address.room, **address.credentials})
-        except JanusError as error:
-            final = refusal(error)
-            if final is not None:
-                raise final from error
-            raise ConnectionError(f"Janus refuses ({error})") from error
+            return await watcher.watch(address)
         finally:
-            await session.close()
-        return list(roster(guests(answer.data, address.pattern)).participants.values())
+            await watcher.close()
+
+    def watcher(self) -> JanusWatcher:
+        """What looks into many rooms, again and again."""
+        return JanusWatcher()
 
     def attend(self, address: Any, attending: Attending) -> Attendance:
         return JanusAttendance(address, attending)
