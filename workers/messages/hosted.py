@@ -23,7 +23,7 @@ MESSAGES = {"call.session_started": "call_session_started", "call.session_ended"
 def taken(message_type: str, payload: object) -> object:
     """The payload of our message when it is such an event, else the payload as it is. Raises BadMessage."""
     event = payload.get("type") if isinstance(payload, dict) else None
-    if not isinstance(payload, dict) or event not in MESSAGES:
+    if not isinstance(payload, dict) or not isinstance(event, str) or event not in MESSAGES:
         return payload
     if MESSAGES[event] != MESSAGES.get(message_type, message_type):
         raise BadMessage(f"type: '{event}' is not allowed here; send it as {MESSAGES[event]}")
