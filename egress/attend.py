@@ -21,8 +21,7 @@ import sys
 import time
 from pathlib import Path
 
-from pydantic import ValidationError
-
+from egress import job_file, logs
 from egress.attendant import Attendant
 from egress.composite import utc
 from egress.ipc import CommandSocket, Reports
@@ -81,6 +80,8 @@ class Process:
 
     def attend(self, job: Job) -> None:
         self._epoch = job.epoch
+        logs.always_about(call_cid=job.call_cid, session_id=job.session_id)
+        logs.hide([*logs.secrets_in(job), *logs.telling_in(job.connector)])
         self.attendant = Attendant(job, self.reports.tell)
         self.attendant.open()
         self._attending.set()
@@ -147,19 +148,6 @@ class Process:
             if job.duration is not None and self.attendant.recorded >= job.duration:
                 return "", f"{job.duration:g} s are recorded"
         return "", "everything is recorded" if self.attendant.egresses else "there is nothing to record"
-
-
-def _read_job(path: Path) -> Job | None:
-    """The job of a file; None after saying on stderr what is wrong with it."""
-    try:
-        return Job.model_validate_json(path.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        print(f"the job file {path} cannot be read: {error}", file=sys.stderr)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "job"
-        print(f"the job file {path} is not valid: {where}: {first['msg']}", file=sys.stderr)
-    return None
 
 
 async def _by_hand(job: Job) -> int:
@@ -237,18 +225,18 @@ def main(arguments: list[str] | None = None) -> int:
     _bound_memory()
     if (given.job is None) == (given.socket is None):
         parser.error("give either a job file or --socket")
-    logging.basicConfig(
-        level=given.log_level.upper(),
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    logs.configure(logging.getLevelNamesMapping()[given.log_level.upper()], logs.format_by_environment())
     for noisy in ("aioice", "aiortc", "httpx", "httpcore", "websockets"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     logging.captureWarnings(True)
     if given.socket:
         return asyncio.run(_by_agent(given.socket))
-    job = _read_job(given.job)
-    return 2 if job is None else asyncio.run(_by_hand(job))
+    try:
+        job = job_file.read(given.job)
+    except job_file.JobFileError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return asyncio.run(_by_hand(job))
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from egress.call.model import (
 from egress.call.state import CallState, TrackState
 from egress.composite import CompositeEgress, Tell, utc
 from egress.director import larger
+from egress.logs import about
 from egress.media.audio_source import AudioSource
 from egress.media.compositor import TrackKey
 from egress.media.stage import Stage
@@ -97,9 +98,10 @@ class Attendant:
             return
         folder = self.job.spool / spec.egress_id
         try:
-            self.egresses[spec.egress_id] = CompositeEgress(
-                spec, folder, self.job.epoch, self._stage, self._painting, self._tell
-            )
+            with about(egress_id=spec.egress_id):
+                self.egresses[spec.egress_id] = CompositeEgress(
+                    spec, folder, self.job.epoch, self._stage, self._painting, self._tell
+                )
         except LayoutError as error:
             self._refuse(spec, "bad_layout", str(error))
 

@@ -10,6 +10,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Mapping
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,7 +83,9 @@ class Program:
         self._over = False
         self._owed: Mapping[TrackKey, Picture] | None = None
         self._reason: OutputError | None = None
-        self._thread = threading.Thread(target=self._encode, name=f"encode-{name}", daemon=True)
+        self._thread = threading.Thread(
+            target=copy_context().run, args=(self._encode,), name=f"encode-{name}", daemon=True
+        )
         self._epoch = 0.0
 
     @property

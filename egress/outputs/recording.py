@@ -11,6 +11,7 @@ import logging
 import queue
 import threading
 import time
+from contextvars import copy_context
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,7 +110,9 @@ class Recording:
         self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._waiting = 0
         self._error: OutputError | None = None
-        self._thread = threading.Thread(target=self._run, name=f"write-{prefix}", daemon=True)
+        self._thread = threading.Thread(
+            target=copy_context().run, args=(self._run,), name=f"write-{prefix}", daemon=True
+        )
         self._files: dict[int, RecordingFile] = {}
         self._video_part = 0
         self._audio_part = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_network
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_serializer, field_validator
 
 
 class IceServer(BaseModel):
@@ -15,6 +15,11 @@ class IceServer(BaseModel):
     urls: list[str]
     username: str | None = None
     credential: SecretStr | None = None
+
+    @field_serializer("credential", when_used="json")
+    def _in_the_clear(self, value: SecretStr | None) -> str | None:
+        """An agent tells its attendant by JSON, over a socket that is theirs alone."""
+        return None if value is None else value.get_secret_value()
 
 
 class IceSettings(BaseModel):
