@@ -44,6 +44,8 @@ class Product:
             "WALLFLOWER_DATA_DIR": str(folder),
             "WALLFLOWER_ICE_NETWORKS": json.dumps(networks),
             "WALLFLOWER_SPOOL__RESERVE_HOURS": "0.05",
+            # A worker that is told to end stops what it records, where a test does not say otherwise.
+            "WALLFLOWER_AGENT__DRAIN": "0",
             **{f"WALLFLOWER_{name.upper()}": value for name, value in settings.items()},
         }
         self._worker: asyncio.subprocess.Process | None = None

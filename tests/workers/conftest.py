@@ -10,6 +10,7 @@ import signal
 import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,18 +20,21 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from egress.sealing import Keyring, new_key
+from workers.agent import Agent
 from workers.carry_out import Outcome, carry_out
 from workers.keyring import keyring
 from workers.ledger import wishes
-from workers.ledger.database import Ledger
+from workers.ledger.database import Ledger, LedgerUnavailable
 from workers.ledger.tables import CallSession, Egress, Event, File
 from workers.ledger.wishes import Wish
 from workers.settings import Settings
+from workers.status import AgentStatus
 from workers.worker import Worker
 
 CALL = "default:tests"
 CONNECTOR = {"type": "janus", "url": "http://127.0.0.1:8088/janus", "room": 1234}
-KEYS = Keyring([new_key()])
+KEY = new_key()
+KEYS = Keyring([KEY])
 
 
 @pytest.fixture(autouse=True)
@@ -81,10 +85,29 @@ class Bench:
         self.ledger.upgrade()
         self.worker: Worker | None = None
         self.task: asyncio.Task[None] | None = None
+        self.cut_off = False
+        """Whether the ledger is out of the worker's reach."""
 
     async def start(self) -> None:
         self.worker = Worker(self.settings)
+        for name in ("reading", "writing"):
+            setattr(self.worker.ledger, name, self._reached(getattr(self.worker.ledger, name)))
         self.task = asyncio.create_task(self.worker.run())
+
+    def _reached(self, transaction: Callable[[], AbstractContextManager[Session]]) -> Callable[[], Any]:
+        @contextlib.contextmanager
+        def begin() -> Iterator[Session]:
+            if self.cut_off:
+                raise LedgerUnavailable("the ledger is out of reach")
+            with transaction() as tx:
+                yield tx
+
+        return begin
+
+    @property
+    def agent(self) -> Agent:
+        assert self.worker is not None and self.worker.agent is not None
+        return self.worker.agent
 
     async def end(self) -> None:
         if self.worker is not None and self.task is not None:
@@ -108,6 +131,12 @@ class Bench:
 
     def record(self, **payload: Any) -> str:
         return self.send("start_recording", **payload).egress_ids[0]
+
+    @property
+    def status(self) -> AgentStatus:
+        """What its agent says; nothing yet while the worker starts."""
+        agent = self.worker.agent if self.worker is not None else None
+        return AgentStatus() if agent is None else agent.status
 
     def add_egress(self, beside: str, egress_id: str, quality: str = "1080p") -> str:
         """Ask for one more output of the same call, as other kinds of outputs do."""
@@ -155,6 +184,14 @@ class Bench:
         assert pid is not None
         return pid
 
+    def pid_at(self, path: Path) -> int:
+        """The process that sits at a socket. Raises ValueError when there is none."""
+        for entry in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                if entry.name.isdigit() and os.fsencode(path.name) in (entry / "cmdline").read_bytes():
+                    return int(entry.name)
+        raise ValueError(f"nobody sits at {path}")
+
     async def until_state(self, egress_id: str, *states: str, timeout: float = 15.0) -> Egress:
         await until(lambda: self.egress(egress_id).state in states, timeout, lambda: self.egress(egress_id).state)
         return self.egress(egress_id)
@@ -174,23 +211,47 @@ async def until(condition: Callable[[], bool], timeout: float = 10.0, now: Calla
 MakeBench = Callable[..., Awaitable[Bench]]
 
 
+async def _clear_away(made: list[Bench]) -> None:
+    for one in made:
+        one.cut_off = False
+        if one.task is not None and not one.task.done():
+            await one.end()
+    for one in made:
+        for path in one.settings.sockets.glob("*.sock"):
+            with contextlib.suppress(ProcessLookupError, ValueError):
+                os.kill(one.pid_at(path), signal.SIGKILL)
+        one.ledger.close()
+
+
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[MakeBench]:
+    """A worker with a ledger of its own."""
     made: list[Bench] = []
 
     async def make(behaviour: str = "records", **sections: Any) -> Bench:
-        one = Bench(make_settings(tmp_path / "data", behaviour, **sections))
-        made.append(one)
-        await one.start()
-        return one
+        made.append(Bench(make_settings(tmp_path / "data", behaviour, **sections)))
+        await made[-1].start()
+        return made[-1]
 
     yield make
-    for one in made:
-        if one.task is not None and not one.task.done():
-            await one.end()
-        with one.ledger.reading() as tx:
-            pids = [pid for pid in tx.scalars(select(CallSession.attendant_pid)) if pid]
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        one.ledger.close()
+    await _clear_away(made)
+
+
+@pytest.fixture
+async def host(tmp_path: Path, ledger_url: str) -> AsyncIterator[MakeBench]:
+    """Workers with folders of their own, on one ledger: ``await host("name", ...)``."""
+    made: list[Bench] = []
+
+    async def make(name: str, behaviour: str = "records", **sections: Any) -> Bench:
+        together = {
+            "worker_id": name,
+            "ledger": {"url": ledger_url},
+            "secrets": {"keys": [KEY]},
+            "storage": {"folder": tmp_path / "stored"},
+        }
+        made.append(Bench(make_settings(tmp_path / name, behaviour, **together, **sections)))
+        await made[-1].start()
+        return made[-1]
+
+    yield make
+    await _clear_away(made)

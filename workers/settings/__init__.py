@@ -89,6 +89,18 @@ class Settings(BaseSettings):
         check_names(self.storage.default, self.stores)
         return self
 
+    @model_validator(mode="after")
+    def _alone_no_longer_than_a_lease(self) -> Settings:
+        # An attendant whose host is cut off goes on for orphan_timeout after the last word of its worker, which renewed
+        # its lease at most a seventh of it before; another worker attends the call from the lease's end on.
+        longest = self.agent.lease * (2 - 1 / 7)
+        if self.attendants.orphan_timeout > longest:
+            raise ValueError(
+                f"attendants.orphan_timeout ({self.attendants.orphan_timeout:g} s) may be at most {longest:.1f} s with "
+                f"an agent.lease of {self.agent.lease:g} s, so that no call is attended twice for longer than a lease"
+            )
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,
