@@ -1,0 +1,22 @@
+"""Rows that are added unless they are there, whoever else adds them at the same time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from workers.ledger.tables import Base
+
+
+def insert_new(tx: Session, table: type[Base], **values: Any) -> bool:
+    """Add a row. False, and no error, when one of its keys is there; waits for a transaction that is adding it."""
+    rows = table.__table__
+    assert isinstance(rows, Table)
+    if tx.get_bind().dialect.name == "sqlite":
+        done = tx.execute(sqlite.insert(rows).values(**values).on_conflict_do_nothing())
+    else:
+        done = tx.execute(postgresql.insert(rows).values(**values).on_conflict_do_nothing())
+    return done.rowcount == 1  # type: ignore[attr-defined, no-any-return]
