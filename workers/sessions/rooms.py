@@ -11,7 +11,7 @@ from egress.call.connector import Watcher, connector, watcher
 
 AT_ONCE = 96
 """Looks that may be under way at the same time."""
-AT_ONE_SERVER = 32
+AT_ONE_SERVER = 8
 """Of these, at one server: one that does not answer must not keep the others from being asked."""
 
 
