@@ -15,6 +15,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from egress.protocol import REPORT, Ack, Hello, Ping, Ready, Report
+from workers.attendant_environment import environment
 from workers.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ class Attendant:
         pid = os.posix_spawnp(
             command[0],
             command,
-            os.environ,
+            environment(settings, os.environ),
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 1, log_file, write, 0o600),
