@@ -26,6 +26,8 @@ from workers.ledger import hosts
 from workers.ledger.asynchronous import AsyncLedger
 from workers.ledger.database import Ledger
 from workers.ledger.prompt import PromptLedger
+from workers.observing.server import serving
+from workers.observing.vitals import Vitals
 from workers.sessions.life import SessionLife
 from workers.settings import Settings, SettingsError
 from workers.spares import Spares
@@ -113,7 +115,8 @@ class Worker:
 
     async def run(self) -> None:
         settings = self.settings
-        with only_worker(settings):
+        vitals = Vitals(settings, self.ledger, lambda: self._agent.status if self._agent is not None else None)
+        with only_worker(settings), serving(settings, self.ledger, vitals):
             await asyncio.to_thread(self.ledger.upgrade)
             ledger, prompt = AsyncLedger(self.ledger), PromptLedger(self.ledger)
             told_from = AsyncLedger(self.ledger)
@@ -124,6 +127,7 @@ class Worker:
             if self._stopped.is_set():
                 self._agent.stop(self._drain or 0.0)
             beside = [asyncio.create_task(delivery.run()), asyncio.create_task(relay.run())]
+            beside.append(asyncio.create_task(vitals.pulse(), name="pulse"))
             agent = asyncio.create_task(self._agent.run(), name="agent")
             working = asyncio.create_task(self._work(agent, beside, delivery, relay))
             handing_over = asyncio.create_task(self._handing_over.wait())

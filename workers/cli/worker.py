@@ -9,6 +9,7 @@ import signal
 import sys
 
 from workers.cli.app import CliError, Exit
+from workers.observing import logs
 from workers.settings import load
 from workers.worker import Worker
 
@@ -17,10 +18,8 @@ def run(log_level: str) -> None:
     level = logging.getLevelNamesMapping().get(log_level.upper())
     if level is None:
         raise CliError(Exit.BAD_INPUT, f"log level {log_level!r} is unknown; known are debug, info, warning, error")
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for noisy in ("alembic", "pika"):
-        logging.getLogger(noisy).setLevel(max(level, logging.WARNING))
     settings = load()
+    logs.configure(settings, level)
 
     async def serve() -> bool:
         worker = Worker(settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 import sqlite3
@@ -74,15 +75,24 @@ class Ledger:
             yield session
 
     @contextmanager
-    def writing(self) -> Iterator[Session]:
-        """One transaction: all of it is written at the end, or nothing. Raises LedgerConflict where :meth:`write`
-        would run it again.
+    def writing(self, *, urgent: bool = False) -> Iterator[Session]:
+        """One transaction: all of it is written at the end, or nothing. An urgent one waits for no other of this
+        process. Raises LedgerConflict where :meth:`write` would run it again.
         """
+        with (
+            contextlib.nullcontext() if urgent else self._in_turn(),
+            self._guarded(),
+            Session(self._writer, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            yield session
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
         if not self._turn.acquire(timeout=_TURN):
             raise LedgerUnavailable(f"the ledger {self.shown_url} is busy: another transaction does not end")
         try:
-            with self._guarded(), Session(self._writer, expire_on_commit=False) as session, session.begin():
-                yield session
+            yield
         finally:
             self._turn.release()
 
@@ -90,13 +100,13 @@ class Ledger:
         with self.reading() as tx:
             return function(tx)
 
-    def write(self, function: Callable[[Session], T]) -> T:
+    def write(self, function: Callable[[Session], T], *, urgent: bool = False) -> T:
         """Run a function in a transaction that writes, again when it met another one: only its last run counts."""
         deadline = time.monotonic() + _CONFLICT_PATIENCE
         pause = 0.002
         while True:
             try:
-                with self.writing() as tx:
+                with self.writing(urgent=urgent) as tx:
                     return function(tx)
             except LedgerConflict as error:
                 metrics.LEDGER_CONFLICTS.inc()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 from sqlalchemy.orm import Session
@@ -25,7 +26,8 @@ class PromptLedger:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._ledger.read, function)
 
     async def write(self, function: Callable[[Session], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._ledger.write, function)
+        urgent = partial(self._ledger.write, function, urgent=True)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, urgent)
 
     def close(self) -> None:
         self._thread.shutdown(wait=True)

@@ -17,8 +17,10 @@ from sqlalchemy.orm import Session
 from workers.ledger.clock import now as ledger_clock
 from workers.ledger.database import Ledger, LedgerError
 from workers.ledger.states import LIVE
-from workers.ledger.tables import CallSession, DeadLetter, Egress, Event, File
+from workers.ledger.tables import DeadLetter, Egress, Event, File
+from workers.observing.vitals import Vitals
 from workers.settings import Settings
+from workers.status import AgentStatus
 
 FRESH = 5.0
 """Seconds for which what was measured is told again."""
@@ -38,10 +40,6 @@ class Measured:
 
     egresses: dict[tuple[str, str], int] = field(default_factory=dict)
     """Kind and state to number, of those not over."""
-    attended: int = 0
-    """Sessions of this worker in which an attendant is."""
-    watched: int = 0
-    """Sessions of this worker that are looked into from outside."""
     backlog: dict[str, Backlog] = field(default_factory=dict)
     """Store to files that wait for it, on all hosts."""
     unsent: int = 0
@@ -49,13 +47,12 @@ class Measured:
     dead_letters: int = 0
 
 
-def measure(tx: Session, owner: str) -> Measured:
+def measure(tx: Session) -> Measured:
     now = ledger_clock(tx)
     live = Egress.state.in_([state.value for state in LIVE])
     counted = tx.execute(
         select(Egress.kind, Egress.state, func.count()).where(live).group_by(Egress.kind, Egress.state)
     )
-    ours = select(func.count()).where(CallSession.owner == owner, CallSession.ended_at.is_(None))
     waiting = tx.execute(
         select(Egress.storage, func.count(), func.coalesce(func.sum(File.size), 0), func.min(File.end_time))
         .join(Egress, Egress.id == File.egress_id)
@@ -65,8 +62,6 @@ def measure(tx: Session, owner: str) -> Measured:
     unsent, oldest = tx.execute(select(func.count(), func.min(Event.created_at)).where(Event.sent_at.is_(None))).one()
     return Measured(
         egresses={(kind, state): number for kind, state, number in counted},
-        attended=tx.execute(ours.where(CallSession.attendant_socket.is_not(None))).scalar_one(),
-        watched=tx.execute(ours.where(CallSession.attendant_socket.is_(None))).scalar_one(),
         backlog={store: Backlog(files, int(size or 0), _age(end, now)) for store, files, size, end in waiting},
         unsent=unsent,
         oldest_unsent=_age(oldest, now),
@@ -78,11 +73,13 @@ def _age(time: datetime | None, now: datetime) -> float:
     return 0.0 if time is None else max(0.0, (now - time).total_seconds())
 
 
-class LedgerMetrics(Collector):
-    """Gauges of the ledger and the spool, measured when they are scraped and not more often than fresh ones are due."""
+class Gauges(Collector):
+    """What is told when it is asked for: of the ledger (not asked more often than fresh figures are due), the spool,
+    the agent.
+    """
 
-    def __init__(self, ledger: Ledger, settings: Settings) -> None:
-        self._ledger, self._settings = ledger, settings
+    def __init__(self, ledger: Ledger, settings: Settings, vitals: Vitals) -> None:
+        self._ledger, self._settings, self._vitals = ledger, settings, vitals
         self._lock = threading.Lock()
         self._last: Measured | None = None
         self._measured = float("-inf")
@@ -91,6 +88,8 @@ class LedgerMetrics(Collector):
         found = self._current()
         yield _gauge("wallflower_ledger_up", "Whether the ledger answered.", 0.0 if found is None else 1.0)
         yield from self._spool()
+        if self._vitals.status is not None:
+            yield from _of_agent(self._vitals.status)
         if found is not None:
             yield from _families(found)
 
@@ -98,7 +97,7 @@ class LedgerMetrics(Collector):
         with self._lock:
             if time.monotonic() - self._measured >= FRESH:
                 try:
-                    self._last = self._ledger.read(lambda tx: measure(tx, self._settings.owner))
+                    self._last = self._ledger.read(measure)
                 except LedgerError:
                     self._last = None
                 self._measured = time.monotonic()
@@ -110,6 +109,17 @@ class LedgerMetrics(Collector):
             yield _gauge("wallflower_spool_free_bytes", "Room on the disk of this worker's spool.", free)
 
 
+def _of_agent(status: AgentStatus) -> Iterator[GaugeMetricFamily]:
+    yield _gauge("wallflower_sessions_attended", "Sessions in which this worker has an attendant.", status.attended)
+    yield _gauge("wallflower_sessions_watched", "Sessions that this worker watches from outside.", status.watched)
+    yield _gauge("wallflower_sessions_waiting", "Sessions that wait for room on this worker.", status.waiting)
+    yield _gauge("wallflower_cores_used", "Processor cores reckoned for what this worker attends.", status.cores)
+    yield _gauge("wallflower_cores_allowed", "Processor cores that egresses may take here.", status.cpus)
+    delay = max(status.media_delays.values(), default=0.0)
+    text = "By how much the latest call of this worker is composed later than planned."
+    yield _gauge("wallflower_media_lateness_max_seconds", text, delay)
+
+
 def _families(found: Measured) -> Iterator[GaugeMetricFamily]:
     egresses = GaugeMetricFamily(
         "wallflower_egresses", "Egresses that are not over, of all workers.", labels=["kind", "state"]
@@ -117,8 +127,6 @@ def _families(found: Measured) -> Iterator[GaugeMetricFamily]:
     for labels, number in found.egresses.items():
         egresses.add_metric(labels, number)
     yield egresses
-    yield _gauge("wallflower_sessions_attended", "Sessions in which this worker has an attendant.", found.attended)
-    yield _gauge("wallflower_sessions_watched", "Sessions that this worker watches from outside.", found.watched)
     files = GaugeMetricFamily(
         "wallflower_upload_backlog_files", "Closed files that wait for a store.", labels=["store"]
     )

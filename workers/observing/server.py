@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 
 from workers.ledger.database import Ledger
 from workers.observing import metrics
-from workers.observing.measured import LedgerMetrics
+from workers.observing.measured import Gauges
 from workers.observing.vitals import Vitals
 from workers.settings import Settings, SettingsError
 
@@ -92,7 +92,7 @@ def serving(settings: Settings, ledger: Ledger, vitals: Vitals) -> Iterator[int 
         return
     registry = CollectorRegistry()
     registry.register(_Counters())
-    registry.register(LedgerMetrics(ledger, settings))
+    registry.register(Gauges(ledger, settings, vitals))
     address = (settings.http.host, settings.http.port)
     try:
         server = _Server(address, vitals, registry)

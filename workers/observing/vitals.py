@@ -14,6 +14,7 @@ from sqlalchemy import text
 from workers.broker import BrokerError, reachable
 from workers.ledger.database import Ledger, LedgerError
 from workers.settings import Settings
+from workers.status import AgentStatus
 
 PULSE = 0.5
 """Seconds between two signs of life of the event loop."""
@@ -36,18 +37,21 @@ class Check:
 class Vitals:
     """What one worker tells of itself. Asked from any thread; answers come at once, from the last look."""
 
-    def __init__(self, settings: Settings, ledger: Ledger) -> None:
-        self._settings, self._ledger = settings, ledger
+    def __init__(
+        self, settings: Settings, ledger: Ledger, status: Callable[[], AgentStatus | None] = lambda: None
+    ) -> None:
+        self._settings, self._ledger, self._ask = settings, ledger, status
         self._beat: float | None = None
         self._looked = float("-inf")
         self._checks: dict[str, Check] = {}
         self._ended = threading.Event()
-        self.draining = False
-        """Set when the worker was told to end: it takes nothing new."""
+        self.status: AgentStatus | None = None
+        """What the agent said of itself at the last pulse."""
 
     async def pulse(self) -> None:
         """Run on the worker's loop for as long as it lives."""
         while True:
+            self.status = self._ask()
             self._beat = time.monotonic()
             await asyncio.sleep(PULSE)
 
@@ -80,7 +84,8 @@ class Vitals:
             checks["loop"] = Check(False, "the worker is starting")
         if time.monotonic() - self._looked > STALE:
             checks["look"] = Check(False, "nothing is known of ledger, broker and spool for a while")
-        checks["draining"] = Check(not self.draining, "takes nothing new: it is ending" if self.draining else "no")
+        if self.status is not None and self.status.draining:
+            checks["draining"] = Check(False, "the worker is ending and takes nothing new")
         return checks
 
     def _look_at_ledger(self) -> Check:
