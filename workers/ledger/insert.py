@@ -15,8 +15,6 @@ def insert_new(tx: Session, table: type[Base], **values: Any) -> bool:
     """Add a row. False, and no error, when one of its keys is there; waits for a transaction that is adding it."""
     rows = table.__table__
     assert isinstance(rows, Table)
-    if tx.get_bind().dialect.name == "sqlite":
-        done = tx.execute(sqlite.insert(rows).values(**values).on_conflict_do_nothing())
-    else:
-        done = tx.execute(postgresql.insert(rows).values(**values).on_conflict_do_nothing())
-    return done.rowcount == 1  # type: ignore[attr-defined, no-any-return]
+    kind = sqlite if tx.get_bind().dialect.name == "sqlite" else postgresql
+    statement = kind.insert(rows).values(**values).on_conflict_do_nothing().returning(*rows.primary_key)
+    return tx.execute(statement).one_or_none() is not None
