@@ -16,6 +16,7 @@ _HOPELESS = {
     "AllAccessDisabled": "access to the bucket is disabled",
     "AccountProblem": "the account has a problem that its owner must solve",
     "InvalidAccessKeyId": "the access key is unknown",
+    "XAdminUserNotFound": "the access key is unknown",
     "SignatureDoesNotMatch": "the signature does not match: the secret key is wrong",
     "AuthorizationHeaderMalformed": "the signature is refused: s3_region is probably not the region of the bucket",
     "PermanentRedirect": "the bucket is in another region than s3_region says",
@@ -38,6 +39,9 @@ _OF_FILE = {
     "IncompleteBody": "the connection broke while a part was sent",
 }
 
+_PASSING = {"SlowDown", "Throttling", "ServiceUnavailable", "RequestLimitExceeded", "TooManyRequests"}
+_TRY_AGAIN = {"RequestTimeout", "OperationAborted", "InternalError"}
+
 _BY_STATUS = {401: "AccessDenied", 403: "AccessDenied", 404: "NoSuchBucket", 301: "PermanentRedirect"}
 
 
@@ -56,10 +60,12 @@ def in_words(error: BotoCoreError | ClientError, where: str) -> StorageError:
         return StorageError(f"{where}: no answer in time")
     if isinstance(error, boto.ProxyConnectionError):
         return StorageError(f"{where}: the HTTP proxy is out of reach")
-    if isinstance(error, (boto.EndpointConnectionError, boto.NoRegionError, boto.HTTPClientError)):
-        return StorageError(f"{where}: the endpoint is out of reach")
     if isinstance(error, (boto.ConnectionClosedError, boto.ResponseStreamingError)):
         return StorageError(f"{where}: the connection broke")
+    if isinstance(error, boto.EndpointConnectionError):
+        return StorageError(f"{where}: the endpoint is out of reach")
+    if isinstance(error, boto.HTTPClientError):
+        return StorageError(f"{where}: no connection could be kept")
     return StorageError(f"{where}: it cannot be used as set up ({type(error).__name__})", hopeless=True)
 
 
@@ -77,6 +83,8 @@ def _answered(error: ClientError, where: str) -> StorageError:
         return StorageError(f"{where}: {_HOPELESS[code]} ({code})", hopeless=True)
     if status in (401, 403):
         return StorageError(f"{where}: {_HOPELESS['AccessDenied']} ({code})", hopeless=True)
-    if status in (429, 503) or code in ("SlowDown", "Throttling", "ServiceUnavailable"):
+    if status in (429, 503) or code in _PASSING:
         return StorageError(f"{where}: the store asks for less ({code or status})")
-    return StorageError(f"{where}: the store refuses with {status or 'an error'} ({code or 'no code'})")
+    refused = 400 <= status < 500 and status not in (408, 409, 425) and code not in _TRY_AGAIN
+    text = f"{where}: the store refuses with {status or 'an error'} ({code or 'no code'})"
+    return StorageError(text, hopeless=refused, of_file=refused)

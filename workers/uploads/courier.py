@@ -43,6 +43,7 @@ class Courier:
         """A step is done that bears no other beside it."""
         self.over = False
         self.pauses = Pauses()
+        self.failed_at = 0.0
         self.noted = file.error
         self.recording = asyncio.Lock()
         """Held while the progress is written down, so that an older one never overwrites a newer one."""

@@ -92,8 +92,8 @@ class Lane:
         await self._sending.abort(token)
 
     def _next(self, now: float) -> tuple[Courier, Step] | None:
-        """Closed files first: somebody waits for them. Marks the step as begun."""
-        for courier in sorted(self._couriers.values(), key=lambda c: (not c.closed, c.file_id)):
+        """Closed files first: somebody waits for them; of these, first what did not fail. Marks the step as begun."""
+        for courier in sorted(self._couriers.values(), key=lambda c: (not c.closed, c.failed_at, c.file_id)):
             if courier.busy or courier.over or not courier.pauses.over(now):
                 continue
             step = courier.step(now, self._limits.tail_after, whole=not self._growing)
@@ -123,6 +123,7 @@ class Lane:
                 return
             self.pauses.succeeded()
             courier.pauses.succeeded()
+            courier.failed_at = 0.0
             await self._note(courier, None)
         finally:
             courier.busy = False
@@ -137,6 +138,8 @@ class Lane:
         alone = isinstance(error, OSError) or error.of_file
         pauses = courier.pauses if alone else self.pauses
         pause = pauses.failed(now, hopeless=hopeless)
+        # What a store refuses of one file, as by a policy, it may take of the next: that one is tried then.
+        courier.failed_at = now
         text = f"{courier.path} cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
         log.log(
             logging.WARNING if isinstance(error, UploadGone) else logging.ERROR,

@@ -6,14 +6,16 @@ import asyncio
 import contextlib
 import logging
 import os
+import socket
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 from sqlalchemy.orm import Session
 
 from storage.target import Target
-from workers.ledger import files, uploads
+from workers.ledger import clock, files, hosts, uploads
 from workers.ledger.asynchronous import AsyncLedger
 from workers.ledger.tables import Egress, File
 from workers.ledger.uploads import Pending
@@ -101,15 +103,20 @@ class Uploader:
             log.error("%s of %s stays in the spool: %s", pending.file.spool_path, pending.file.egress_id, text)
             await self._ledger.write(lambda tx: uploads.failing(tx, pending.file.id, text))
 
+    def _beat(self, tx: Session) -> None:
+        hosts.beat(tx, self._host, socket.gethostname(), version("wallflower"), clock.now(tx))
+
     async def _see_to_others(self) -> None:
         now = asyncio.get_running_loop().time()
-        if now - self._looked_at_leftovers >= _LEFTOVERS:
-            self._looked_at_leftovers = now
-            await see_to_leftovers(self._ledger, self._host, self._settings.storage.key_template)
         abandoned = self._settings.agent.abandoned
         if now - self._looked_at_others >= min(10.0, abandoned / 4):
             self._looked_at_others = now
+            # Whoever sends files lives: also before its agent begins and after that has ended.
+            await self._ledger.write(self._beat)
             await take_over(self._ledger, self._host, abandoned)
+        if now - self._looked_at_leftovers >= _LEFTOVERS:
+            self._looked_at_leftovers = now
+            await see_to_leftovers(self._ledger, self._host, self._settings.storage.key_template)
 
     async def _salvage(self, file: File) -> None:
         path = Path(file.spool_path)
