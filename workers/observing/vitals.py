@@ -51,9 +51,13 @@ class Vitals:
     async def pulse(self) -> None:
         """Run on the worker's loop for as long as it lives."""
         while True:
-            self.status = self._ask()
-            self._beat = time.monotonic()
+            self.beat()
             await asyncio.sleep(PULSE)
+
+    def beat(self) -> None:
+        """One sign of life."""
+        self.status = self._ask()
+        self._beat = time.monotonic()
 
     def look(self) -> None:
         """Look at the ledger, the broker and the spool, again and again, until :meth:`end`; for a thread of its own."""
