@@ -28,9 +28,11 @@ LONGEST = 2048
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443, "rtmp": 1935, "rtmps": 443}
 _NUMBER = re.compile(r"(?:0[xX][0-9a-fA-F]*|[0-9]+)\Z")
 _NOT_PUBLIC: tuple[Network, ...] = (
+    IPv4Network("192.0.0.0/24"),  # protocols and a cloud's own services
     IPv4Network("192.88.99.0/24"),  # relays of 6to4, given up
     IPv4Network("168.63.129.16/32"),  # a cloud's own services, at an address of the public kind
     IPv6Network("64:ff9b:1::/48"),  # NAT64 into a network of one's own
+    IPv6Network("3fff::/20"),  # documentation
 )
 _UNICAST = IPv6Network("2000::/3")
 _NAT64 = IPv6Network("64:ff9b::/96")

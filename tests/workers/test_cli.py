@@ -13,6 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
+
+from egress.sealing import new_key
+from workers.events.models import EVENTS
+from workers.messages import MESSAGES
 
 ROOT = Path(__file__).parents[2]
 FAKE = json.dumps([sys.executable, "-m", "tests.workers.fake_attendant", "records"])
@@ -113,7 +118,8 @@ def test_a_recording_from_the_command_line(cli: Cli, worker: subprocess.Popen[st
     worker.terminate()
     out, log = worker.communicate(timeout=60)
     assert worker.returncode == 0
-    assert [json.loads(line) for line in out.splitlines()] == [line["event"] for line in lines]
+    told = [{**line["event"], "event_id": line["id"]} for line in lines]
+    assert [json.loads(line) for line in out.splitlines()] == told
     assert out == (cli.folder / "events.jsonl").read_text()
     assert "sesame" not in log and "Traceback" not in log and "WARNING" not in log
 
@@ -152,7 +158,11 @@ def test_a_worker_killed_leaves_its_recording_running_for_the_next_one(cli: Cli)
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["send", "--json", "{}"], 2, "wallflower: type: is missing; known are start_recording, stop_recording\n"),
+        (
+            ["send", "--json", "{}"],
+            2,
+            "wallflower: type: is missing; known are start_recording, stop_recording, stop_all, ",
+        ),
         (["send", "--json", "nonsense"], 2, "wallflower: the message is not JSON"),
         (["send", "/nowhere.json"], 2, "wallflower: /nowhere.json cannot be read: No such file or directory\n"),
         (["send"], 2, "wallflower: give the message as a file"),
@@ -161,7 +171,21 @@ def test_a_worker_killed_leaves_its_recording_running_for_the_next_one(cli: Cli)
             2,
             "wallflower: recording.quality: '8k' is not allowed; allowed are audio-only, 360p",
         ),
-        (["send", "--json", '{"type": "stop_recording", "call_cid": "a:b"}'], 3, "nothing of a:b is left to stop\n"),
+        (
+            ["send", "--json", '{"type": "dance"}'],
+            2,
+            "wallflower: 'dance' is no message type; known are start_recording",
+        ),
+        (["send", "--json", '{"type": "stop_recording", "call_cid": "a:b"}'], 3, "wallflower: recording not running\n"),
+        (
+            ["send", "--wait", "--json", '{"type": "stop_recording", "call_cid": "a:b"}'],
+            1,
+            "wallflower: recording not running\n",
+        ),
+        (["call", "show", "a:b"], 3, "wallflower: nothing is known of a call 'a:b'\n"),
+        (["call", "show", "-"], 3, "wallflower: nothing is known of a call '-'\n"),
+        (["schema", "message", "dance"], 3, "wallflower: there is no message 'dance'; known are start_recording"),
+        (["schema", "dances"], 2, "wallflower: 'dances' has no schemas; known are message, event, settings\n"),
         (["egress", "show", "nobody"], 3, "wallflower: there is no egress 'nobody'\n"),
         (["egress", "stop", "nobody"], 3, "wallflower: there is no egress 'nobody'\n"),
         (["worker", "--log-level", "loud"], 2, "log level 'loud' is unknown"),
@@ -174,6 +198,95 @@ def test_errors_are_one_sentence_and_an_exit_code(cli: Cli, arguments: list[str]
     assert done.returncode == code
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_an_answer_is_waited_for_and_printed(cli: Cli) -> None:
+    started = cli("send", "--wait", "--json", json.dumps({**START, "request_id": "mine"}))
+    assert started.returncode == 0, started.stderr
+    answer = json.loads(started.stdout)
+    assert (answer["type"], answer["request_id"], answer["ok"]) == ("egress.request_answered", "mine", True)
+    assert answer["egress_ids"] == ["e1"]
+    second = cli("send", "--wait", "--json", json.dumps({**START, "egress_id": "e2"}))
+    assert second.returncode == 1
+    answer = json.loads(second.stdout)
+    assert (answer["error"]["code"], answer["error"]["name"], answer["egress_id"]) == (409, "Conflict", "e1")
+    assert answer["request_id"]
+    assert second.stderr == f"wallflower: {answer['error']['message']}\n"
+
+
+def test_an_answer_comes_by_way_of_a_queue_and_a_worker(cli: Cli, redis_url: str) -> None:
+    cli.environment["WALLFLOWER_BROKER__URL"] = redis_url
+    cli.environment["WALLFLOWER_BROKER__QUEUE"] = f"cli{os.getpid()}"
+    update = {"type": "update_call", "call_cid": "default:cli", "settings": {"recording": {"mode": "disabled"}}}
+    late = cli("send", "--wait", "--timeout", "0.5", "--json", json.dumps(update))
+    assert late.returncode == 4
+    assert late.stderr == "wallflower: no answer within 0.5 s; the message stays on the queue\n"
+    process = cli.background("worker")
+    try:
+        refused = cli("send", "--wait", "--timeout", "40", "--json", json.dumps(START))
+        assert refused.returncode == 1, refused.stderr
+        assert json.loads(refused.stdout)["error"]["code"] == 403
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+    assert process.returncode == 0
+
+
+def test_a_queue_never_holds_the_secrets_of_a_room_in_clear_text(cli: Cli, redis_url: str) -> None:
+    queue = f"sealed{os.getpid()}"
+    cli.environment["WALLFLOWER_BROKER__URL"] = redis_url
+    cli.environment["WALLFLOWER_BROKER__QUEUE"] = queue
+    cli.environment["WALLFLOWER_SECRETS__KEYS"] = json.dumps([new_key()])
+    assert cli("send", "--json", json.dumps(START)).returncode == 0
+    with redis.Redis.from_url(redis_url) as client:
+        (message,) = client.hvals(f"dramatiq:{queue}.msgs")
+    assert b"sesame" not in message and b'"sealed"' in message
+    process = cli.background("worker")
+    try:
+        wait_for(lambda: [e["egress_id"] for e in cli.json("egress", "list")] == ["e1"])
+    finally:
+        process.send_signal(signal.SIGINT)  # what it records is stopped, not waited for
+        _, log = process.communicate(timeout=60)
+    assert "sesame" not in log
+
+
+def test_calls_are_shown_with_what_runs_and_their_sessions(cli: Cli) -> None:
+    session = {
+        "type": "call_session_started",
+        "call_cid": "default:cli",
+        "session_id": "s1",
+        "connector": START["connector"],
+        "settings": {"limits": {"max_duration_seconds": 90}},
+    }
+    assert cli("send", "--json", json.dumps(session)).returncode == 0
+    assert cli("send", "--json", json.dumps(START)).returncode == 0
+    assert cli.json("call", "show", "default:cli") == {
+        "broadcasting": False,
+        "composite_recording": {"status": "pending"},
+        "rtmps": [],
+    }
+    shown = cli("call", "show", "default:cli").stdout
+    assert "composite recording: pending" in shown and "egress e1: pending" in shown
+    assert "session s1: 0 participants" in shown and "sesame" not in shown
+    (listed,) = cli.json("call", "list")
+    assert (listed["call_cid"], listed["egresses"], listed["sessions"]) == ("default:cli", 1, 1)
+    assert "default:cli" in cli("call", "list").stdout
+    settings = json.loads(cli("call", "settings", "default:cli").stdout)
+    assert settings["limits"]["max_duration_seconds"] == 90
+    assert settings["recording"]["mode"] == "available"
+
+
+def test_schemas_are_printed_for_programs(cli: Cli) -> None:
+    everything = json.loads(cli("schema").stdout)
+    assert {kind: set(found) for kind, found in everything.items()} == {
+        "message": set(MESSAGES),
+        "event": set(EVENTS),
+        "settings": {"worker", "call"},
+    }
+    start = json.loads(cli("schema", "message", "start_recording").stdout)
+    assert start["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert start["required"] == ["call_cid"] and start["additionalProperties"] is False
+    assert start["$defs"]["Quality"]["enum"][0] == "audio-only"
 
 
 def test_bad_settings_are_bad_input(cli: Cli) -> None:

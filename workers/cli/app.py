@@ -42,6 +42,12 @@ egress_app = typer.Typer(help="What is and was recorded.", no_args_is_help=True)
 app.add_typer(egress_app, name="egress")
 call_app = typer.Typer(help="Calls, their settings and what runs of them.", no_args_is_help=True)
 app.add_typer(call_app, name="call")
+events_app = typer.Typer(invoke_without_command=True)
+app.add_typer(events_app, name="events")
+storage_app = typer.Typer(help="Where files go.", no_args_is_help=True)
+app.add_typer(storage_app, name="storage")
+key_app = typer.Typer(invoke_without_command=True)
+app.add_typer(key_app, name="key")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
@@ -54,6 +60,14 @@ def worker(
     from workers.cli.worker import run
 
     run(log_level)
+
+
+@app.command()
+def workers(json: Json = False) -> None:
+    """List the workers on this ledger: when each was last seen, and what it has."""
+    from workers.cli.workers import list_
+
+    list_(json)
 
 
 @app.command()
@@ -131,6 +145,17 @@ def egress_show(egress_id: str, json: Json = False) -> None:
     show(egress_id, json)
 
 
+@egress_app.command("job")
+def egress_job(
+    egress_id: str,
+    out: Annotated[Path | None, typer.Option(help="Write it to this file, for its owner alone.")] = None,
+) -> None:
+    """Print an egress as the job file of an attendant run by hand, its secrets sealed with the worker's key."""
+    from workers.cli.job import run
+
+    run(egress_id, out)
+
+
 @egress_app.command("stop")
 def egress_stop(egress_id: str, json: Json = False) -> None:
     """Stop one egress."""
@@ -139,16 +164,87 @@ def egress_stop(egress_id: str, json: Json = False) -> None:
     stop(egress_id, json)
 
 
-@app.command()
+@events_app.callback()
 def events(
+    context: typer.Context,
     call: Annotated[str | None, typer.Option(help="Only of this call (type:id).")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what happens next.")] = False,
     json: Json = False,
 ) -> None:
-    """Show events as the ledger has them."""
-    from workers.cli.events import run
+    """Show events as the ledger has them, and those that could not be delivered."""
+    if context.invoked_subcommand is None:
+        from workers.cli.events import run
 
-    run(call, follow, json)
+        run(call, follow, json)
+
+
+@events_app.command("dead")
+def events_dead(
+    sink: Annotated[str | None, typer.Option(help="Only of this sink.")] = None,
+    call: Annotated[str | None, typer.Option(help="Only of this call (type:id).")] = None,
+    json: Json = False,
+) -> None:
+    """List dead letters: events that a sink would not take, and why."""
+    from workers.cli.dead_letters import list_
+
+    list_(sink, call, json)
+
+
+@events_app.command("replay")
+def events_replay(
+    ids: Annotated[list[str] | None, typer.Argument(help="Numbers of dead letters, or ids of their events.")] = None,
+    all: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    sink: Annotated[str | None, typer.Option(help="All of this sink.")] = None,
+    to: Annotated[str | None, typer.Option(help="Send them to this sink instead.")] = None,
+) -> None:
+    """Send dead letters again, with the ids that they had."""
+    from workers.cli.dead_letters import replay
+
+    replay(ids or [], all, sink, to)
+
+
+@storage_app.command("list")
+def storage_list(json: Json = False) -> None:
+    """List the stores of the settings."""
+    from workers.cli.storage import list_
+
+    list_(json)
+
+
+@storage_app.command("check")
+def storage_check(
+    name: Annotated[str | None, typer.Argument(help="The store; without it, the default one.")] = None,
+    json: Json = False,
+) -> None:
+    """Write a small file, wallflower-<uuid>.md, to a store. Exit code 1 when that fails."""
+    from workers.cli.storage import check
+
+    check(name, json)
+
+
+@app.command()
+def uploads(json: Json = False) -> None:
+    """List files that are not delivered yet, with what was sent of them and why not more."""
+    from workers.cli.uploads import run
+
+    run(json)
+
+
+@key_app.callback()
+def key(context: typer.Context) -> None:
+    """Print a new key for secrets.keys; rotate seals everything in the ledger anew with the first key there."""
+    if context.invoked_subcommand is None:
+        from workers.cli.key import new
+
+        new()
+
+
+@key_app.command("rotate")
+def key_rotate(json: Json = False) -> None:
+    """Seal every secret in the ledger anew with the first of secrets.keys; the others are not needed after it."""
+    from workers.cli.key import rotate
+
+    rotate(json)
 
 
 @app.command()

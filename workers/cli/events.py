@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import deque
 
 from workers.cli.ledger import opened
 from workers.events.payloads import rfc3339
@@ -11,20 +12,24 @@ from workers.ledger import outbox
 from workers.ledger.tables import Event
 
 _POLL = 0.3
+_WINDOW = 100
 
 
 def run(call: str | None, follow: bool, as_json: bool) -> None:
     with opened() as ledger:
-        seen = 0
+        seen, shown = 0, deque[str](maxlen=2 * _WINDOW)
         while True:
+            # A number is drawn before its event is written: another one may come to be seen a little behind its place.
             with ledger.reading() as tx:
-                found = outbox.after(tx, seen, call)
-            for event in found:
+                found = outbox.after(tx, seen - _WINDOW if follow else seen, call)
+            new = [event for event in found if event.id not in shown]
+            for event in new:
                 print(_json(event) if as_json else _line(event), flush=True)
-                seen = event.seq
-            if not follow and not found:
+                shown.append(event.id)
+                seen = max(seen, event.seq)
+            if not follow and not new:
                 return
-            if follow and not found:
+            if follow and not new:
                 time.sleep(_POLL)
 
 

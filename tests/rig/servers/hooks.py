@@ -76,7 +76,7 @@ class HookReceiver:
         self.answers: deque[Behaviour] = deque()
         self.behave: Callable[[HookRequest], Behaviour] = lambda request: 200
         self._server: asyncio.Server | None = None
-        self._connections: set[asyncio.StreamWriter] = set()
+        self._connections: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
         self._count = 0
         self._resumed = asyncio.Event()
 
@@ -101,7 +101,10 @@ class HookReceiver:
     @property
     def events(self) -> list[dict[str, Any]]:
         """Events that were taken, each once by its id, in the order in which they first were."""
-        return list({r.id: r.event for r in reversed(self.taken)}.values())[::-1]
+        first: dict[str, dict[str, Any]] = {}
+        for request in self.taken:
+            first.setdefault(request.id, request.event)
+        return list(first.values())
 
     async def start(self) -> None:
         """Listen, on the same port as before."""
@@ -118,8 +121,7 @@ class HookReceiver:
         for writer in list(self._connections):
             writer.transport.abort()
         await server.wait_closed()
-        while self._connections:
-            await asyncio.sleep(0.005)
+        await asyncio.gather(*(task for task in self._connections.values() if task is not None))
 
     def resume(self) -> None:
         """Take what is stalled."""
@@ -133,7 +135,7 @@ class HookReceiver:
             await asyncio.sleep(0.01)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._connections.add(writer)
+        self._connections[writer] = asyncio.current_task()
         self._count += 1
         number = self._count
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
@@ -144,7 +146,7 @@ class HookReceiver:
         writer.close()
         with contextlib.suppress(OSError):
             await writer.wait_closed()
-        self._connections.discard(writer)
+        del self._connections[writer]
 
     async def _read(self, reader: asyncio.StreamReader, number: int) -> HookRequest | None:
         first = await reader.readline()

@@ -17,6 +17,7 @@ from egress.guarded_http import async_client
 from egress.url_guard import Guard, UrlRefused
 from workers.events.sinks.attempts import Limits, Outcome, outcome_of, pause_before_next, retry_after
 from workers.events.sinks.sink import Envelope, NotTaken, Refused
+from workers.observing import metrics
 from workers.settings.hooks import Webhook
 
 LANES = 32
@@ -73,6 +74,7 @@ class WebhookSink:
             headers["X-WEBHOOK-ATTEMPT"] = str(attempts + made)
             left = self._limits.together - (time.monotonic() - began)
             ending = await self._request(body, headers, min(self._limits.request, left))
+            metrics.HOOK_ATTEMPTS.labels(ending.outcome.name.lower()).inc()
             if ending.outcome is Outcome.TAKEN:
                 return
             if ending.outcome is Outcome.REFUSED:
@@ -87,20 +89,23 @@ class WebhookSink:
         await self._http.aclose()
 
     async def _request(self, body: bytes, headers: dict[str, str], timeout: float) -> _Ending:
+        answered: _Ending | None = None
         try:
             async with (
                 asyncio.timeout(timeout),
                 self._http.stream("POST", self._url, content=body, headers=headers, timeout=timeout) as answer,
             ):
-                status, asked = answer.status_code, retry_after(answer.headers, datetime.now(UTC), self._limits)
+                asked = retry_after(answer.headers, datetime.now(UTC), self._limits)
+                answered = _Ending(outcome_of(answer.status_code), f"answered {answer.status_code}", asked)
                 await _drain(answer)
-        except (TimeoutError, httpx.TimeoutException):
-            return _Ending(Outcome.TIMED_OUT, f"did not answer within {timeout:.3g} s")
         except UrlRefused as error:
             return _Ending(Outcome.UNREACHABLE, f"is not spoken to: {error}")
+        except (TimeoutError, httpx.TimeoutException):
+            # Its status is its answer, whatever becomes of the rest.
+            return answered or _Ending(Outcome.TIMED_OUT, f"did not answer within {timeout:.3g} s")
         except httpx.HTTPError as error:
-            return _Ending(Outcome.UNREACHABLE, f"cannot be reached: {str(error) or type(error).__name__}")
-        return _Ending(outcome_of(status), f"answered {status}", asked)
+            return answered or _Ending(Outcome.UNREACHABLE, f"cannot be reached: {str(error) or type(error).__name__}")
+        return answered
 
 
 def hook_name(hook: Webhook) -> str:
