@@ -15,6 +15,7 @@ from dramatiq.middleware import CurrentMessage, Middleware, Shutdown, TimeLimitE
 from workers.carry_out import carry_out
 from workers.ledger.database import Ledger, LedgerUnavailable
 from workers.messages import MESSAGES
+from workers.observing import metrics
 from workers.refused import Refused
 from workers.settings import Settings
 
@@ -75,18 +76,23 @@ def _actor(name: str, ledger: Ledger, settings: Settings, stopping: threading.Ev
         payload: Any = fields
         if arguments:
             payload = arguments[0] if len(arguments) == 1 and not fields else list(arguments)
+        count = metrics.MESSAGES
         try:
             _patiently(
                 lambda: carry_out(ledger, settings, name, payload, message_id, sent_ms),
                 settings.broker.time_limit / 2,
                 stopping,
             )
+            count.labels(name, "accepted").inc()
         except Refused:
+            count.labels(name, "refused").inc()
             return  # told and logged; trying again would not make it better
         except _PASSING as error:
+            count.labels(name, "retried").inc()
             log.warning("%s %s waits: %s", name, message_id, error)
             raise
         except Exception:
+            count.labels(name, "failed").inc()
             log.exception("%s %s could not be carried out", name, message_id)
             raise
 

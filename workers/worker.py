@@ -28,6 +28,7 @@ from workers.ledger.database import Ledger
 from workers.ledger.prompt import PromptLedger
 from workers.observing.server import serving
 from workers.observing.vitals import Vitals
+from workers.private import make_private
 from workers.sessions.life import SessionLife
 from workers.settings import Settings, SettingsError
 from workers.spares import Spares
@@ -116,6 +117,7 @@ class Worker:
     async def run(self) -> None:
         settings = self.settings
         vitals = Vitals(settings, self.ledger, lambda: self._agent.status if self._agent is not None else None)
+        make_private(settings)
         with only_worker(settings), serving(settings, self.ledger, vitals):
             await asyncio.to_thread(self.ledger.upgrade)
             ledger, prompt = AsyncLedger(self.ledger), PromptLedger(self.ledger)

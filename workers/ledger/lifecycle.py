@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, object_session
 
 from workers.events import payloads
 from workers.ledger.outbox import put
 from workers.ledger.states import LIVE, State, moved
 from workers.ledger.tables import Egress, File
+from workers.observing import metrics
 
 UNFINISHED = ("open", "closed")
 """States of files that are still to be delivered."""
@@ -30,6 +31,8 @@ def move(egress: Egress, to: State, now: datetime) -> None:
     egress.updated_at = now
     if to.over:
         egress.ended_at = now
+        if (tx := object_session(egress)) is not None:
+            metrics.when_written(tx, metrics.EGRESSES_OVER.labels(egress.kind, to.value))
 
 
 def starting(egress: Egress, now: datetime) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from workers.ledger.insert import insert_new
 from workers.ledger.tables import Call, DeadLetter, Event, SinkCursor
+from workers.observing import metrics
 
 NO_CALL = "-"
 """The stream of events that belong to no call."""
@@ -197,6 +198,7 @@ def _advance(tx: Session, step: Step, sink: str, now: datetime) -> None:
 
 
 def _bury(tx: Session, sink: str, cid: str, one: Buried, now: datetime) -> None:
+    metrics.when_written(tx, metrics.DEAD_LETTERS)
     insert_new(
         tx,
         DeadLetter,

@@ -21,7 +21,7 @@ MESSAGES = Counter(
 )
 HOOK_ATTEMPTS = Counter(
     "wallflower_hook_attempts",
-    "Requests to hooks. outcome: delivered, refused (4xx), failed (others), unreachable, blocked (by the guard).",
+    "Requests to hooks. outcome: taken, refused (3xx, 4xx), busy (408, 429, 5xx), timed_out, unreachable.",
     ["outcome"],
     registry=REGISTRY,
 )

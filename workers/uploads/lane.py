@@ -11,6 +11,7 @@ from storage.target import StorageError, Target, UploadGone
 from workers.ledger import uploads
 from workers.ledger.asynchronous import AsyncLedger
 from workers.ledger.uploads import Pending
+from workers.observing import metrics
 from workers.uploads.courier import Courier
 from workers.uploads.pauses import Pauses
 from workers.uploads.plan import Put, Step, Vanished
@@ -138,6 +139,7 @@ class Lane:
         alone = isinstance(error, OSError) or error.of_file
         pauses = courier.pauses if alone else self.pauses
         pause = pauses.failed(now, hopeless=hopeless)
+        metrics.UPLOAD_ERRORS.labels(self.store).inc()
         # What a store refuses of one file, as by a policy, it may take of the next: that one is tried then.
         courier.failed_at = now
         text = f"{courier.path} cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)

@@ -15,6 +15,7 @@ from storage.target import FileGone, Part, StorageError, Stored, Target, Upload,
 from workers.ledger import files, uploads
 from workers.ledger.asynchronous import AsyncLedger
 from workers.ledger.tables import File
+from workers.observing import metrics
 from workers.uploads.courier import Courier
 from workers.uploads.plan import BeginAnew, Complete, Move, Put, PutWhole, Rescue, Step, Vanished
 from workers.uploads.progress import Progress, Sent
@@ -147,6 +148,7 @@ class Sending:
             log.warning("%s of %s is delivered by another worker", courier.key, courier.egress_id)
             return True
         log.info("delivered %s of %s", courier.key, courier.egress_id)
+        metrics.UPLOADED_BYTES.labels(self._target.name).inc(stored.size)
         await clear_away(self._ledger, courier.file_id, self._host, courier.path)
         return True
 

@@ -19,6 +19,7 @@ from workers.ledger import clock, files, hosts, uploads
 from workers.ledger.asynchronous import AsyncLedger
 from workers.ledger.tables import Egress, File
 from workers.ledger.uploads import Pending
+from workers.observing import metrics
 from workers.salvage import Salvaged, examine
 from workers.settings import Settings
 from workers.uploads.lane import Lane, Limits
@@ -124,9 +125,11 @@ class Uploader:
         found = await examine(path)
         if isinstance(found, Salvaged):
             await self._ledger.write(lambda tx: files.salvaged(tx, file.id, found.size, found.duration, template))
+            metrics.SALVAGES.labels("played").inc()
             log.warning("salvaged %.1f s of part %d of %s", found.duration, file.part, file.egress_id)
             self.wake()
             return
+        metrics.SALVAGES.labels("dropped").inc()
         log.warning("part %d of %s is lost: %s", file.part, file.egress_id, found)
         now = datetime.now(UTC)
 
