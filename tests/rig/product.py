@@ -81,14 +81,15 @@ class Product:
 
     def attendants(self) -> list[int]:
         """Process ids of this worker's attendants, spares among them, once they listen."""
-        mine = f"WALLFLOWER_DATA_DIR={self.folder}"
+        logs = (self.folder / "run").resolve()
         found = []
         for entry in Path("/proc").iterdir():
             with contextlib.suppress(OSError, IndexError):
                 command = (entry / "cmdline").read_text(errors="replace").split("\0") if entry.name.isdigit() else []
                 if "--socket" not in command or not Path(command[command.index("--socket") + 1]).exists():
                     continue
-                if mine in (entry / "environ").read_text(errors="replace").split("\0"):
+                # Its environment says nothing of ours, but its log lies in our run folder.
+                if (entry / "fd" / "1").readlink().parent == logs:
                     found.append(int(entry.name))
         return found
 
