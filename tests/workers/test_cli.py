@@ -83,7 +83,7 @@ def worker(cli: Cli) -> Iterator[subprocess.Popen[str]]:
     process = cli.background("worker")
     yield process
     if process.poll() is None:
-        process.terminate()
+        process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
 
 
@@ -128,7 +128,7 @@ def test_a_worker_told_to_end_finishes_what_it_records(cli: Cli, worker: subproc
     cli("send", "--json", json.dumps(START))
     wait_for(lambda: cli.json("egress", "show", "e1")["state"] == "active")
     time.sleep(1)
-    worker.terminate()
+    worker.send_signal(signal.SIGINT)
     worker.communicate(timeout=60)
     assert worker.returncode == 0
     found = cli.json("egress", "show", "e1")
