@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import CursorResult, func, null, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, func, null, or_, select, update
 from sqlalchemy.orm import Session
 
 from workers.ledger import files, hosts, lifecycle
@@ -43,10 +43,19 @@ class Backlog:
 
 def pending(tx: Session, host: str) -> list[Pending]:
     """Files that this host has to deliver, the oldest first."""
+    return _pending(tx, or_(File.host == host, File.host.is_(None)))
+
+
+def unfinished(tx: Session) -> list[Pending]:
+    """Files that any host has to deliver, the oldest first."""
+    return _pending(tx)
+
+
+def _pending(tx: Session, *conditions: ColumnElement[bool]) -> list[Pending]:
     query = (
         select(File, Egress)
         .join(Egress, Egress.id == File.egress_id)
-        .where(File.state.in_(UNFINISHED), or_(File.host == host, File.host.is_(None)))
+        .where(File.state.in_(UNFINISHED), *conditions)
         .order_by(File.id)
     )
     return [Pending(file, egress.storage, egress.spec) for file, egress in tx.execute(query)]
