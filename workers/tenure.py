@@ -26,7 +26,7 @@ class Tenure:
 
         After a silence of ours it may have been away for others as well.
         """
-        if now - self._reached > 2 * self.interval:
+        if now - self._reached > self.lease / 2:
             self._missed = now
         self._reached = now
         away, self._away = self._away, False

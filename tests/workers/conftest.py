@@ -94,12 +94,12 @@ class Bench:
             setattr(self.worker.ledger, name, self._reached(getattr(self.worker.ledger, name)))
         self.task = asyncio.create_task(self.worker.run())
 
-    def _reached(self, transaction: Callable[[], AbstractContextManager[Session]]) -> Callable[[], Any]:
+    def _reached(self, transaction: Callable[..., AbstractContextManager[Session]]) -> Callable[..., Any]:
         @contextlib.contextmanager
-        def begin() -> Iterator[Session]:
+        def begin(**how: Any) -> Iterator[Session]:
             if self.cut_off:
                 raise LedgerUnavailable("the ledger is out of reach")
-            with transaction() as tx:
+            with transaction(**how) as tx:
                 yield tx
 
         return begin

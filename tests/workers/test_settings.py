@@ -90,3 +90,11 @@ def test_sockets_have_short_names_however_deep_the_folders_are(tmp_path: Path) -
     deep = Settings(data_dir=tmp_path / ("d" * 120))
     assert len(str(deep.sockets / "0123456789ab.sock")) <= LONGEST_SOCKET_PATH
     assert deep.sockets != Settings(data_dir=tmp_path / ("e" * 120)).sockets
+
+
+def test_an_attendant_may_be_alone_for_less_than_two_leases() -> None:
+    with pytest.raises(
+        SettingsError, match=r"orphan_timeout \(60 s\) may be at most 55\.7 s with an agent\.lease of 30 s"
+    ):
+        load(agent={"lease": 30.0})
+    assert load(agent={"lease": 30.0}, attendants={"orphan_timeout": 55.0}).attendants.orphan_timeout == 55.0
