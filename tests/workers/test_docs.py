@@ -2,44 +2,94 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
-from egress.media.bitrates import CAPS
+import pytest
+
 from egress.protocol import Quality
-from workers.events import payloads
-from workers.messages import RecordSettings, StartRecording, StopRecording
+from egress.sealing import Keyring
+from workers.calls.models import RecordSettings
+from workers.events.models import EVENTS
+from workers.messages import MESSAGES, parse
+from workers.reference import FOLDER, pages
+from workers.refused import NAMES
 from workers.settings import Settings
 
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-def test_the_settings_of_the_handbook_are_those_of_the_code_with_their_defaults() -> None:
-    text = re.search(r"```toml\n(.*?)```", (DOCS / "operations.md").read_text(), re.S)
-    assert text is not None
-    documented = tomllib.loads(text[1])
-    code = Settings().model_dump(mode="json")
-    caps = documented["recording"].pop("max_bitrate")
-    assert caps == {f"{side}p": cap for side, cap in CAPS.items() if f"{side}p" in caps}
-    assert len(caps) == 5
-    assert documented.pop("data_dir")
-    for name, value in documented.items():
-        if isinstance(value, dict):
-            for inner, default in value.items():
-                shown = code[name][inner]
-                assert shown == default or inner == "url", f"{name}.{inner}"
-        else:
-            assert code[name] == value, name
-    mentioned = text[1]
-    for name, section in Settings.model_fields.items():
-        assert name in mentioned
-        for inner in getattr(section.annotation, "model_fields", {}):
-            assert re.search(rf"\b{inner}\b", mentioned), f"{name}.{inner}"
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (DOCS / page).read_text(), re.S)
 
 
-def test_every_field_quality_and_event_is_in_the_reference() -> None:
+@pytest.mark.parametrize("name", list(pages()))
+def test_the_reference_is_up_to_date(name: str) -> None:
+    assert (FOLDER / name).read_text() == pages()[name], "python -m workers.reference writes it anew"
+
+
+def test_the_reference_is_the_same_whatever_the_order_of_sets() -> None:
+    root = Path(__file__).parents[2]
+    for seed in ("1", "2"):
+        command = [sys.executable, "-m", "workers.reference", "--check"]
+        environment = {"PYTHONHASHSEED": seed, "PATH": ""}
+        done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_the_reference_has_every_message_event_and_setting() -> None:
+    found = pages()
+    for name in MESSAGES:
+        assert f"## `{name}`" in found["messages.md"]
+    for name in EVENTS:
+        assert f"## `{name}`" in found["events.md"]
+    for name in Settings.model_fields:
+        assert f"| `{name}` |" in found["settings.md"]
+
+
+def test_links_within_the_reference_lead_somewhere() -> None:
+    for name, text in pages().items():
+        headings = {line.lstrip("# ").strip("`").lower() for line in text.splitlines() if line.startswith("##")}
+        for target in re.findall(r"\]\(#([^)]+)\)", text):
+            assert target in headings, f"{name}: {target}"
+
+
+@pytest.mark.parametrize("page", ["operations.md", "messages.md"])
+def test_examples_of_settings_can_be_used(page: str) -> None:
+    (text,) = blocks(page, "toml")
+    given = tomllib.loads(text)
+    stores = given.setdefault("stores", [{"name": "archive", "storage_type": "s3", "bucket": "films"}])
+    settings = Settings.model_validate(given)
+    Keyring([key.get_secret_value() for key in settings.secrets.keys] or ["0" * 43 + "="])
+    assert settings.call_types["default"].settings.recording.mode == "auto-on"
+    assert {store.name for store in settings.stores} == {store["name"] for store in stores}
+
+
+def test_examples_of_messages_are_messages() -> None:
     text = (DOCS / "messages.md").read_text()
-    names = {*StartRecording.model_fields, *StopRecording.model_fields, *RecordSettings.model_fields} - {"layout"}
-    for name in (*names, *Quality, *payloads.TYPES):
+    for name in MESSAGES:
+        section = text.partition(f"## `{name}`\n")[2].partition("\n## ")[0]
+        example = re.search(r"```json\n(.*?)```", section, re.S)
+        assert example is not None, name
+        parse(name, json.loads(example[1]))
+
+
+def test_examples_of_answers_are_answers() -> None:
+    answers = [json.loads(text) for text in blocks("messages.md", "json") if "request_answered" in text]
+    assert len(answers) == 2
+    for answer in answers:
+        made = EVENTS[answer["type"]].model_validate_json(json.dumps(answer))
+        assert json.loads(made.model_dump_json(exclude_none=True)) == answer
+
+
+def test_qualities_fields_and_codes_are_in_the_page_on_messages() -> None:
+    text = (DOCS / "messages.md").read_text()
+    names = {*MESSAGES, *Quality, *RecordSettings.model_fields} - {"layout"}
+    for name in names:
         assert f"`{name}`" in text, name
+    for code, name in NAMES.items():
+        assert f"| {code} | {name} |" in text

@@ -53,7 +53,12 @@ class Settings(BaseSettings):
     """All settings. ``load()`` reads them with errors made for people."""
 
     model_config = SettingsConfigDict(
-        env_prefix="WALLFLOWER_", env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=False
+        env_prefix="WALLFLOWER_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        validate_default=False,
+        use_attribute_docstrings=True,
     )
 
     data_dir: Path = Path("var")
