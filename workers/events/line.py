@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from workers.events.breaker import Breaker
 from workers.events.progress import Progress
@@ -71,6 +72,7 @@ class Line:
         self._breaker = Breaker(patience.first, patience.longest_probe)
         self._probing = asyncio.Lock()
         self._last_error = ""
+        self._buried_to = ""
 
     def offer(self, cid: str) -> None:
         """The sink lacks events of that call. Does nothing while they are under way or have to wait."""
@@ -95,7 +97,9 @@ class Line:
             return
         before = datetime.now(UTC).timestamp() - self._patience.keep_trying
         name = self.sink.name
-        old = await self._ledger.read(lambda tx: outbox.old(tx, name, datetime.fromtimestamp(before, UTC)))
+        old, self._buried_to = await self._ledger.read(
+            partial(outbox.old, sink=name, before=datetime.fromtimestamp(before, UTC), behind=self._buried_to)
+        )
         error = f"given up after {self._patience.keep_trying:g} s: {self._last_error}"
         steps = []
         for cid, page in old:

@@ -27,10 +27,12 @@ SAFE = 0.9
 """Part of the lease after which sending ends when it could not be renewed: before anybody else can hold it."""
 RENEWALS = 4
 """How often the lease is renewed within its time."""
-CLEARING = 10.0
-"""Seconds between two looks for what is too old."""
+CLEARING = 2.0
+"""Seconds between two looks for what is too old to be tried on."""
 LAST_WORDS = 2.0
 """Seconds to write down what was sent, and then to free the lease, when a relay ends."""
+PRUNING = 60.0
+"""Seconds between two looks for what was delivered long ago."""
 PRUNED = 500
 """Rows that are forgotten in one transaction."""
 
@@ -164,13 +166,15 @@ class Relay:
 
     async def _clear(self, lines: list[Line]) -> None:
         """Give up on what is too old, and forget what was delivered long ago."""
-        pause = min(CLEARING, self._rules.patience.least)
+        pause, prune_at = min(CLEARING, self._rules.patience.least), 0.0
         while True:
             for line in lines:
                 await line.bury_old()
-            prune = partial(dead_letters.prune, now=datetime.now(UTC), keep=self._rules.keep, limit=PRUNED)
-            gone = await self._ledger.write(prune)
-            await asyncio.sleep(pause if gone < PRUNED else self._rules.poll)
+            if time.monotonic() >= prune_at:
+                prune = partial(dead_letters.prune, now=datetime.now(UTC), keep=self._rules.keep, limit=PRUNED)
+                if await self._ledger.write(prune) < PRUNED:
+                    prune_at = time.monotonic() + PRUNING
+            await asyncio.sleep(pause)
 
     async def _let_go(self) -> None:
         if self.sends:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, exists, func, select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 
 from workers.ledger.insert import insert_new
@@ -239,26 +239,21 @@ def waiting(tx: Session) -> bool:
     return bool(tx.scalar(select(exists().where(Call.untold == True))))  # noqa: E712 - as the index has it
 
 
-def old(tx: Session, sink: str, before: datetime, calls: int = 100, events: int = 200) -> list[tuple[str, Page]]:
-    """What the sink lacks from before that moment: of each call the first events, none of them younger."""
-    cids = tx.scalars(
-        select(Event.call_cid)
-        .join(SinkCursor, and_(SinkCursor.call_cid == Event.call_cid, SinkCursor.sink == sink), isouter=True)
-        .where(
-            Event.sent_at.is_(None),
-            Event.created_at < before,
-            Event.position > func.coalesce(SinkCursor.position, 0),
-        )
-        .distinct()
-        .limit(calls)
-    ).all()
+def old(
+    tx: Session, sink: str, before: datetime, behind: str, calls: int = 200, events: int = 200
+) -> tuple[list[tuple[str, Page]], str]:
+    """What the sink lacks from before that moment: of each call the first events, none of them younger.
+
+    Looks at so many calls, from the one behind that id on; returns also where to go on, empty at the end.
+    """
+    seen = untold(tx, [sink], behind, calls)
     found = []
-    for cid in cids:
-        lacking = page(tx, sink, cid, events)
+    for call in seen:
+        lacking = page(tx, sink, call.cid, events) if call.lacking else Page(0, (), ())
         leading = list(itertools.takewhile(lambda event: event.created_at < before, lacking.events))
         if leading:
-            found.append((cid, Page(lacking.attempts, leading, ())))
-    return found
+            found.append((call.cid, Page(lacking.attempts, leading, ())))
+    return found, seen[-1].cid if len(seen) == calls else ""
 
 
 def by_id(tx: Session, event_id: str) -> Event | None:

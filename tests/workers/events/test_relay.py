@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+
+from sqlalchemy.orm import Session
 
 from tests.workers.events.conftest import (
     HURRY,
@@ -385,3 +389,46 @@ async def test_answers_to_messages_that_name_no_call_are_a_stream_of_their_own(l
 def test_the_rules_are_those_of_the_settings() -> None:
     assert Rules("me").lease == 20.0
     assert Rules("me").patience.keep_trying == 86_400.0
+
+
+async def test_events_of_writers_at_the_same_time_all_arrive_in_order(ledger: Ledger) -> None:
+    sink = Fickle()
+    dice = random.Random(3)
+    calls = ("a:1", "b:2", "c:3")
+
+    def write(writer: int) -> None:
+        for number in range(20):
+            cid = calls[(writer + number) % 3]
+
+            def add(tx: Session, cid: str = cid, number: int = number) -> None:
+                outbox.put(tx, {"type": "call.test", "call_cid": cid, "number": (writer, number)}, datetime.now(UTC))
+                time.sleep(dice.random() * 0.005)  # others may come to their end first
+
+            ledger.write(add, urgent=True)  # in turns they would not meet
+
+    async with relaying(ledger, [sink]):
+        await asyncio.gather(*(asyncio.to_thread(write, writer) for writer in range(4)))
+        await until(lambda: not unsent(ledger))
+    assert len(sink.got) == 80
+    for cid in calls:
+        got = [event for event in sink.got if event.call_cid == cid]
+        assert [event.position for event in got] == list(range(1, len(got) + 1))
+        for writer in range(4):
+            mine = [event.payload["number"][1] for event in got if event.payload["number"][0] == writer]
+            assert mine == sorted(mine)
+
+
+def test_an_event_that_is_put_twice_at_once_is_one(ledger: Ledger) -> None:
+    gate = threading.Barrier(3)
+
+    def write() -> None:
+        gate.wait()
+        payload = {"type": "call.test", "call_cid": "a:1"}
+        ledger.write(lambda tx: outbox.put(tx, payload, datetime.now(UTC), "one-id"), urgent=True)
+
+    threads = [threading.Thread(target=write) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [(event.id, event.position) for event in events(ledger)] == [("one-id", 1)]

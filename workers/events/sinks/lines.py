@@ -46,7 +46,7 @@ class FileSink:
 
     def _append_alone(self, text: bytes) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         try:
             if not self._whole:
                 os.ftruncate(file, _whole_lines(file))
