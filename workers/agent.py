@@ -145,20 +145,24 @@ class Agent:
             if self._snapshot.marks.get(session_id) != before.marks.get(session_id):
                 charge.attending.look()
             await self._give_room(charge)
-        if self._ends_at is not None:
-            return
         now = self._time()
         open_ids = {session.id for session in self._snapshot.sessions}
         self._waiting = {id_: since for id_, since in self._waiting.items() if id_ in open_ids}
         self._not_before = {id_: when for id_, when in self._not_before.items() if when > now}
+        if self._ends_at is None:
+            await self._claim_what_fits()
+
+    async def _claim_what_fits(self) -> None:
         for session in self._snapshot.sessions:
             if session.id in self._charges or session.id in self._not_before or self._leftovers.busy(session.id):
                 continue
             ours = session.owner == self._owner
             if (why := self._lacks(session.id)) is not None and not ours:
                 self._wait(session.call_cid, session.id, why)
-            else:
-                await self._claim(session, ours=ours)
+                continue
+            await self._claim(session, ours=ours)
+            if self._time() - self._renewed >= self._tenure.interval:
+                return  # what is ours already comes first; the rest has its turn after it
 
     async def _claim(self, found: CallSession, *, ours: bool) -> None:
         lease = self._settings.agent.lease
@@ -179,6 +183,7 @@ class Agent:
             return
         if session is None:
             return
+        self._waiting.pop(session.id, None)
         hold = Hold(session.id, session.epoch, until(sent, lease))
         charge = Charge(session, hold, self._around, self._make_life)
         self._charges[session.id] = charge

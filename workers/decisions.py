@@ -18,8 +18,6 @@ class Wanted:
     egress_id: str
     state: State
     desired: str
-    reserve: int = 0
-    """Bytes of the spool that it may need."""
 
 
 def due(egresses: Iterable[Wanted], told: Mapping[str, str]) -> list[tuple[Op, str]]:

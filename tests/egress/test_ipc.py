@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 
 from egress.ipc import LINE_LIMIT, MAX_KEPT, CommandSocket, Reports
-from egress.protocol import Command, Leave, Pong, Progress, Start, Stop, Warned
+from egress.protocol import Attends, Command, Leave, Pong, Progress, Start, Stop, Warned
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -155,6 +155,30 @@ async def test_an_agent_that_comes_again_is_told_what_it_had_not_acknowledged(se
     second.say(op="hello", after=0)
     assert [(await second.hear())["message"] for _ in range(2)] == ["c", "d"]
     second.close()
+
+
+async def test_an_attendant_with_a_job_says_first_whose_it_is(tmp_path: Path):
+    attends = Attends(at=AT, session_id="s", epoch=3, pid=7)
+    reports, commands = Reports(), []
+    socket = CommandSocket(tmp_path / "s", reports, commands.append, lambda: attends)
+    await socket.open()
+    reports.tell(warned("a"))
+    agent = await Agent.at(tmp_path / "s")
+    agent.say(op="hello")
+    first, second = await agent.hear(), await agent.hear()
+    assert (first["report"], first["session_id"], first["epoch"], first["seq"]) == ("attends", "s", 3, 0)
+    assert (second["report"], second["seq"]) == ("warned", 1)
+    agent.close()
+    await socket.close()
+
+
+async def test_a_command_of_a_newer_agent_is_understood_without_what_is_new(served: Served):
+    agent = await Agent.at(served.path)
+    agent.say(op="leave", epoch=2, politely=True)
+    agent.say(op="ping")
+    await agent.hear()
+    assert served.commands == [Leave(epoch=2)]
+    agent.close()
 
 
 async def test_a_second_hello_on_a_connection_does_not_tell_everything_twice_from_then_on(served: Served):

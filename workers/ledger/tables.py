@@ -58,6 +58,8 @@ class CallSession(Base):
     """One session of a call that is attended: the unit that a worker claims with a lease."""
 
     __tablename__ = "sessions"
+    # Agents ask again and again for those that have not ended, among all that ever were.
+    __table_args__ = (Index("sessions_open", "ended_at"),)
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
     call_cid: Mapped[str] = mapped_column(ForeignKey("calls.cid"), index=True)
     connector: Mapped[dict[str, Any]] = mapped_column(Sealed)

@@ -37,6 +37,7 @@ def upgrade() -> None:
         sessions.add_column(sa.Column("empty_since", _TIME))
         sessions.add_column(sa.Column("participants", sa.Integer(), nullable=False, server_default="0"))
         sessions.add_column(sa.Column("end_reason", sa.String(64)))
+    op.create_index("sessions_open", "sessions", ["ended_at"])
     with op.batch_alter_table("egresses") as egresses:
         egresses.add_column(sa.Column("auto", sa.Boolean(), nullable=False, server_default=sa.false()))
         egresses.add_column(sa.Column("asked_ms", sa.BigInteger()))
