@@ -318,7 +318,7 @@ def test_the_doctor_names_what_is_broken(cli: Cli) -> None:
         "ok": False,
         "text": "attendants.command names no-such-program, which cannot be run",
     }
-    for name in ("python", "codecs", "settings", "ledger", "spool", "storage", "broker"):
+    for name in ("python", "codecs", "settings", "ledger", "spool", "store local", "broker"):
         assert checks[name]["ok"] is True, checks[name]
 
 
