@@ -51,6 +51,7 @@ class _RecordingEvent(_CallEvent):
     egress_id: str
     """The egress: what its request named, or what was made of the request."""
     recording_type: RecordingType
+    """What kind of recording it is."""
 
 
 class CallRecordingStartedEvent(_RecordingEvent):

@@ -163,20 +163,51 @@ class Step:
 
 def advance(tx: Session, steps: Sequence[Step], sinks: Sequence[str], now: datetime) -> None:
     """Write down what ``sinks``, all there are, have. Waits for nobody who adds events meanwhile."""
+    cids = sorted({step.cid for step in steps})
+    places: dict[str, dict[str, SinkCursor]] = {cid: {} for cid in cids}
+    for cursor in tx.scalars(select(SinkCursor).where(SinkCursor.call_cid.in_(cids))):
+        places[cursor.call_cid][cursor.sink] = cursor
     for step in steps:
         if step.sink is not None:
-            _advance(tx, step, step.sink, now)
+            _move(tx, step, step.sink, places[step.cid])
+            _letters(tx, step, step.sink, now)
     tx.flush()
-    cids = sorted({step.cid for step in steps})
     # Calls that somebody holds are left: they come again, because they stay marked.
     held = tx.execute(
         select(Call.cid, Call.events).where(Call.cid.in_(cids)).order_by(Call.cid).with_for_update(skip_locked=True)
     ).all()
-    for row in held:
-        _settle(tx, row.cid, row.events, sinks, now)
+    again = set(
+        tx.scalars(
+            select(DeadLetter.call_cid)
+            .where(DeadLetter.call_cid.in_(cids), DeadLetter.replay_at.is_not(None), DeadLetter.sink.in_(sinks))
+            .distinct()
+        )
+    )
+    told = [
+        row.cid
+        for row in held
+        if _all_told(tx, row.cid, row.events, places[row.cid], sinks, now) and row.cid not in again
+    ]
+    if told:
+        tx.execute(
+            update(Call).where(Call.cid.in_(told)).values(untold=False).execution_options(synchronize_session=False)
+        )
 
 
-def _advance(tx: Session, step: Step, sink: str, now: datetime) -> None:
+def _move(tx: Session, step: Step, sink: str, places: dict[str, SinkCursor]) -> None:
+    if step.position is None and step.attempts is None:
+        return
+    cursor = places.get(sink)
+    if cursor is None:
+        cursor = places[sink] = SinkCursor(sink=sink, call_cid=step.cid, position=0, attempts=0)
+        tx.add(cursor)
+    if step.position is not None and step.position > cursor.position:
+        cursor.position, cursor.attempts = step.position, 0
+    if step.attempts is not None:
+        cursor.attempts = step.attempts
+
+
+def _letters(tx: Session, step: Step, sink: str, now: datetime) -> None:
     for one in step.buried:
         _bury(tx, sink, step.cid, one, now)
     if step.resent is not None and (letter := tx.get(DeadLetter, step.resent)) is not None:
@@ -185,16 +216,6 @@ def _advance(tx: Session, step: Step, sink: str, now: datetime) -> None:
         _, letter.attempts, error = step.tried_again
         if error is not None:
             letter.error, letter.replay_at = error[:1000], None
-    if step.position is None and step.attempts is None:
-        return
-    cursor = tx.get(SinkCursor, (sink, step.cid))
-    if cursor is None:
-        cursor = SinkCursor(sink=sink, call_cid=step.cid, position=0, attempts=0)
-        tx.add(cursor)
-    if step.position is not None and step.position > cursor.position:
-        cursor.position, cursor.attempts = step.position, 0
-    if step.attempts is not None:
-        cursor.attempts = step.attempts
 
 
 def _bury(tx: Session, sink: str, cid: str, one: Buried, now: datetime) -> None:
@@ -211,10 +232,11 @@ def _bury(tx: Session, sink: str, cid: str, one: Buried, now: datetime) -> None:
     )
 
 
-def _settle(tx: Session, cid: str, events: int, sinks: Sequence[str], now: datetime) -> None:
-    """Mark what every sink has, and the call when that is everything."""
-    have = {c.sink: c.position for c in tx.scalars(select(SinkCursor).where(SinkCursor.call_cid == cid))}
-    told = min((have.get(sink, 0) for sink in sinks), default=events)
+def _all_told(
+    tx: Session, cid: str, events: int, places: dict[str, SinkCursor], sinks: Sequence[str], now: datetime
+) -> bool:
+    """Mark what every sink has. Returns whether that is all."""
+    told = min((places[sink].position if sink in places else 0 for sink in sinks), default=events)
     if told > 0:
         tx.execute(
             update(Event)
@@ -222,16 +244,13 @@ def _settle(tx: Session, cid: str, events: int, sinks: Sequence[str], now: datet
             .values(sent_at=now)
             .execution_options(synchronize_session=False)
         )
+    if told >= events:
+        return True
+    if places.keys() >= set(sinks):
+        return False
     # A sink that has no place in the call yet may have come when all of its events were sent to others.
-    if told < events and (
-        have.keys() >= set(sinks)
-        or tx.scalar(select(exists().where(Event.call_cid == cid, Event.position > told, Event.sent_at.is_(None))))
-    ):
-        return
-    again = exists().where(DeadLetter.call_cid == cid, DeadLetter.replay_at.is_not(None), DeadLetter.sink.in_(sinks))
-    if tx.scalar(select(again)):
-        return
-    tx.execute(update(Call).where(Call.cid == cid).values(untold=False).execution_options(synchronize_session=False))
+    unsent = exists().where(Event.call_cid == cid, Event.position > told, Event.sent_at.is_(None))
+    return not tx.scalar(select(unsent))
 
 
 def waiting(tx: Session) -> bool:

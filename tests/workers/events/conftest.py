@@ -143,7 +143,7 @@ def deaths(ledger: Ledger) -> int:
         return tx.scalar(select(func.count()).select_from(DeadLetter)) or 0
 
 
-async def until(condition: Callable[[], bool], timeout: float = 10.0) -> float:
+async def until(condition: Callable[[], bool], timeout: float = 30.0) -> float:
     """Seconds that it took."""
     loop = asyncio.get_running_loop()
     began = loop.time()

@@ -229,18 +229,18 @@ async def test_old_events_of_many_calls_are_given_up_together_while_a_sink_is_do
     down, up = Fickle("down"), Fickle("up")
     down.decide = not_now
     yesterday = datetime.now(UTC) - timedelta(days=2)
-    for n in range(110):
+    for n in range(60):
         put(ledger, f"default:{n}", 0, 1, at=yesterday)
         put(ledger, f"default:{n}", 2)
     patience = replace(HURRY, keep_trying=3600.0, at_least=0.3, longest_probe=30.0, first=5.0)
     async with relaying(ledger, [down, up], replace(RULES, patience=patience)):
-        await until(lambda: deaths(ledger) == 220, 20)
+        await until(lambda: deaths(ledger) == 120)
         assert len(down.tries) < 30
-        await until(lambda: len(up.got) == 330)
+        await until(lambda: len(up.got) == 180)
         down.decide = lambda event: None
     async with relaying(ledger, [down, up]):
         await until(lambda: not unsent(ledger))
-    assert [down.numbers(f"default:{n}") for n in range(110)] == [[2]] * 110
+    assert [down.numbers(f"default:{n}") for n in range(60)] == [[2]] * 60
 
 
 async def test_an_old_event_is_tried_for_a_while_when_nothing_ran_for_a_day(ledger: Ledger) -> None:
