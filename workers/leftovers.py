@@ -89,6 +89,16 @@ class Leftovers:
             log.error("what was left of session %s could not be finished", session_id, exc_info=error)
 
 
+async def keep_company(settings: Settings) -> None:
+    """Say a word to every attendant in the run folder, so that none finishes because nobody seems to be there."""
+    for path in settings.sockets.glob("*.sock"):
+        attendant = Attendant(path)
+        with contextlib.suppress(AttendantGone):
+            await attendant.connect(ANSWER)
+            await attendant.ping()
+        await attendant.hang_up()
+
+
 async def _ask(path: Path) -> _Found:
     """Whose attendant sits at the socket."""
     attendant = Attendant(path)

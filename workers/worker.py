@@ -24,8 +24,9 @@ from workers.events.sinks.configured import sinks
 from workers.keyring import keyring
 from workers.ledger import hosts
 from workers.ledger.asynchronous import AsyncLedger
-from workers.ledger.database import Ledger
+from workers.ledger.database import Ledger, LedgerUnavailable
 from workers.ledger.prompt import PromptLedger
+from workers.leftovers import keep_company
 from workers.observing.server import serving
 from workers.observing.vitals import Vitals
 from workers.private import make_private
@@ -36,6 +37,12 @@ from workers.uploads.stores import targets
 from workers.uploads.uploader import Uploader
 
 log = logging.getLogger(__name__)
+
+
+_LEDGER_PAUSE = 1.0
+"""Seconds between two attempts to reach the ledger before the worker begins."""
+_FAREWELL = 5.0
+"""Seconds in which an ending worker tells the ledger that it is gone."""
 
 
 class AlreadyRunning(Exception):
@@ -119,7 +126,9 @@ class Worker:
         vitals = Vitals(settings, self.ledger, lambda: self._agent.status if self._agent is not None else None)
         make_private(settings)
         with only_worker(settings), serving(settings, self.ledger, vitals):
-            await asyncio.to_thread(self.ledger.upgrade)
+            if not await self._ledger_came():
+                self.ledger.close()
+                return
             ledger, prompt = AsyncLedger(self.ledger), PromptLedger(self.ledger)
             told_from = AsyncLedger(self.ledger)
             delivery = Uploader(ledger, settings, targets(settings))
@@ -137,7 +146,9 @@ class Worker:
                 await asyncio.wait({working, handing_over}, return_when=asyncio.FIRST_COMPLETED)
                 if working.done():
                     await working
-                    await ledger.write(lambda tx: hosts.leave(tx, settings.owner))
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(_FAREWELL):
+                            await ledger.write(lambda tx: hosts.leave(tx, settings.owner))
             finally:
                 tasks = (working, handing_over, agent, *beside)
                 for task in tasks:
@@ -147,6 +158,26 @@ class Worker:
                 prompt.close()
                 told_from.close()
                 self.ledger.close()
+
+    async def _ledger_came(self) -> bool:
+        """Wait for the ledger, brought to the schema of this code; False when the worker is to end before it is there.
+
+        Attendants of a worker before us are spoken to meanwhile, so that none of them thinks that it is alone.
+        """
+        said = False
+        while not self._stopped.is_set():
+            try:
+                await asyncio.to_thread(self.ledger.upgrade)
+                return True
+            except LedgerUnavailable as error:
+                if not said:
+                    log.error("%s; waiting for it", error)
+                said = True
+            await keep_company(self.settings)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LEDGER_PAUSE):
+                    await self._stopped.wait()
+        return False
 
     def _consume(self) -> dramatiq.Worker | None:
         """Take messages off the queue. In one process there is nobody to take them from."""

@@ -92,7 +92,14 @@ class Bench:
         self.worker = Worker(self.settings)
         for name in ("reading", "writing"):
             setattr(self.worker.ledger, name, self._reached(getattr(self.worker.ledger, name)))
+        upgrade = self.worker.ledger.upgrade
+        self.worker.ledger.upgrade = lambda: self._upgraded(upgrade)  # type: ignore[method-assign]
         self.task = asyncio.create_task(self.worker.run())
+
+    def _upgraded(self, upgrade: Callable[[], None]) -> None:
+        if self.cut_off:
+            raise LedgerUnavailable("the ledger is out of reach")
+        upgrade()
 
     def _reached(self, transaction: Callable[..., AbstractContextManager[Session]]) -> Callable[..., Any]:
         @contextlib.contextmanager
