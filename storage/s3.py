@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 60.0
+COMPLETE_TIMEOUT = 600.0
 ATTEMPTS = 2
 """In one call; whoever calls tries again after a pause."""
 LARGEST_PUT = 8 * 2**20
@@ -83,7 +84,7 @@ class S3Upload:
         listed: list[CompletedPartTypeDef] = [
             {"PartNumber": part.number, "ETag": part.tag, "ChecksumCRC32": part.checksum} for part in parts
         ]
-        with self._target.spoken() as s3:
+        with self._target.spoken(patient=True) as s3:
             s3.complete_multipart_upload(
                 Bucket=self._target.access.bucket,
                 Key=self._name,
@@ -189,8 +190,8 @@ class S3Target:
         return f"{endpoint.scheme}://{bucket}.{endpoint.netloc}/{quoted}"
 
     @contextlib.contextmanager
-    def spoken(self) -> Iterator[S3Client]:
-        """The client; what botocore raises meanwhile becomes a StorageError."""
+    def spoken(self, *, patient: bool = False) -> Iterator[S3Client]:
+        """A client; what botocore raises meanwhile becomes a StorageError."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         from storage.s3_errors import in_words
@@ -199,7 +200,7 @@ class S3Target:
             self._guard(self.access.endpoint)
         try:
             with self._making:
-                client = self._client
+                client = self._patient_client if patient else self._client
             yield client
         except (BotoCoreError, ClientError) as error:
             raise in_words(error, self._where) from None
@@ -208,6 +209,14 @@ class S3Target:
 
     @cached_property
     def _client(self) -> S3Client:
+        return self._make(self.access.read_timeout, ATTEMPTS)
+
+    @cached_property
+    def _patient_client(self) -> S3Client:
+        """For putting parts together: some stores copy them then, and a second request would find them gone."""
+        return self._make(max(COMPLETE_TIMEOUT, self.access.read_timeout), 1)
+
+    def _make(self, read_timeout: float, attempts: int) -> S3Client:
         # Importing boto3 costs half a second, which is only for those who have such a store.
         import boto3.session
         from botocore.config import Config
@@ -215,8 +224,8 @@ class S3Target:
         access = self.access
         config = Config(
             connect_timeout=access.connect_timeout,
-            read_timeout=access.read_timeout,
-            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+            read_timeout=read_timeout,
+            retries={"mode": "standard", "total_max_attempts": attempts},
             s3={"addressing_style": "path" if access.endpoint else "auto"},
             # Checksums are given where they belong; some compatible stores refuse botocore's own kind in a trailer.
             request_checksum_calculation="when_required",

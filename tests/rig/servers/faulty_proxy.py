@@ -45,6 +45,8 @@ class FaultyProxy:
         self.port = 0
         self.requests: list[Request] = []
         self.upstream_bytes = 0
+        self.took: list[tuple[Request, float]] = []
+        """Requests that were answered, and the seconds from their coming to the end of their answer."""
         self.refused_methods: set[str] = set()
         """Answered with 403, as by a store whose policy does not grant them."""
         self.status: int | None = None
@@ -111,7 +113,8 @@ class FaultyProxy:
         """One request a connection: the server is told to close it, and so does not wait for more."""
         head = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")
         method, target, _ = head[0].decode("latin-1").split(" ", 2)
-        self.requests.append(Request(method, target))
+        request, began = Request(method, target), asyncio.get_running_loop().time()
+        self.requests.append(request)
         if method in self.refused_methods or self.status is not None:
             status = self.status if self.status is not None else 403
             await _answer(writer, status)
@@ -124,6 +127,7 @@ class FaultyProxy:
             upward = asyncio.create_task(self._pump_up(reader, away, writer))
             try:
                 await self._pump_down(there, writer, method in self.lost_answers)
+                self.took.append((request, asyncio.get_running_loop().time() - began))
             finally:
                 upward.cancel()
                 await asyncio.gather(upward, return_exceptions=True)

@@ -172,6 +172,12 @@ class Growing:
         return self.tell_closed()
 
     def tell_closed(self, duration: float = 60.0) -> bytes:
+        """Tell that the file is whole; returns all its bytes."""
+        whole = self.path.read_bytes()
+        self.tell_closed_unread(duration)
+        return whole
+
+    def tell_closed_unread(self, duration: float) -> None:
         with self.host.ledger.writing() as tx:
             files.closed(
                 tx.get_one(File, self.id),
@@ -187,7 +193,6 @@ class Growing:
                 egress.state, egress.files_closed = "finalizing", True
         if self.host.uploader is not None:
             self.host.uploader.wake()
-        return self.path.read_bytes()
 
 
 def film(path: Path, seconds: float, *, megabits: float = 8.0, close: bool = True) -> float:
