@@ -14,10 +14,11 @@ from prometheus_client.registry import Collector
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from workers.ledger import uploads
 from workers.ledger.clock import now as ledger_clock
 from workers.ledger.database import Ledger, LedgerError
 from workers.ledger.states import LIVE
-from workers.ledger.tables import DeadLetter, Egress, Event, File
+from workers.ledger.tables import DeadLetter, Egress, Event
 from workers.observing.vitals import Vitals
 from workers.settings import Settings
 from workers.status import AgentStatus
@@ -53,16 +54,12 @@ def measure(tx: Session) -> Measured:
     counted = tx.execute(
         select(Egress.kind, Egress.state, func.count()).where(live).group_by(Egress.kind, Egress.state)
     )
-    waiting = tx.execute(
-        select(Egress.storage, func.count(), func.coalesce(func.sum(File.size), 0), func.min(File.end_time))
-        .join(Egress, Egress.id == File.egress_id)
-        .where(File.state == "closed")
-        .group_by(Egress.storage)
-    )
     unsent, oldest = tx.execute(select(func.count(), func.min(Event.created_at)).where(Event.sent_at.is_(None))).one()
     return Measured(
         egresses={(kind, state): number for kind, state, number in counted},
-        backlog={store: Backlog(files, int(size or 0), _age(end, now)) for store, files, size, end in waiting},
+        backlog={
+            one.store: Backlog(one.files, one.bytes, _age(one.oldest, now)) for one in uploads.backlog(tx) if one.files
+        },
         unsent=unsent,
         oldest_unsent=_age(oldest, now),
         dead_letters=tx.execute(select(func.count()).select_from(DeadLetter)).scalar_one(),
@@ -130,7 +127,9 @@ def _families(found: Measured) -> Iterator[GaugeMetricFamily]:
     files = GaugeMetricFamily(
         "wallflower_upload_backlog_files", "Closed files that wait for a store.", labels=["store"]
     )
-    size = GaugeMetricFamily("wallflower_upload_backlog_bytes", "Bytes of these files.", labels=["store"])
+    size = GaugeMetricFamily(
+        "wallflower_upload_backlog_bytes", "Bytes of these files that were not sent yet.", labels=["store"]
+    )
     oldest = GaugeMetricFamily(
         "wallflower_upload_backlog_oldest_seconds", "Since when the oldest of them waits.", labels=["store"]
     )
