@@ -206,6 +206,23 @@ def test_a_media_thread_that_was_held_up_leaves_out_pictures_but_no_sound(stage:
     assert sum(len(s) for _, s in output.sound) == 48 * 1600
 
 
+def test_how_far_the_latest_tick_runs_behind_its_plan_is_known(stage: Stage):
+    stage.add_video(("a", "video"), Blocking(0.6))  # type: ignore[arg-type]
+    output = Kept()
+    made = program(output)
+    start = time.monotonic()
+    stage.start(made, start)
+    seen = []
+    while time.monotonic() < start + 2.5:
+        seen.append(stage.counts.last_late)
+        time.sleep(0.01)
+    stage.stop(made, start + 2.5)
+    assert output.over.wait(20)
+    assert 0.4 < max(seen) < 2.0
+    assert min(seen[-50:]) < 0.2, "it has caught up"
+    assert min(seen) >= 0.0
+
+
 def test_an_encoder_that_cannot_follow_costs_pictures_but_no_sound(stage: Stage):
     output = Kept(needs_sound=True, slow=0.1)
     made = program(output)
