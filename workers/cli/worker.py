@@ -21,17 +21,17 @@ def run(log_level: str) -> None:
     settings = load()
     logs.configure(settings, level)
 
-    async def serve() -> bool:
+    async def serve() -> None:
         worker = Worker(settings)
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, worker.stop, settings.agent.drain)
         loop.add_signal_handler(signal.SIGINT, worker.stop, 0.0)
         loop.add_signal_handler(signal.SIGUSR2, worker.hand_over)
         await worker.run()
-        return worker.handed_over
+        if worker.handed_over:
+            # Threads may be in the middle of an upload, and would be waited for: whoever comes next goes on with it.
+            logging.shutdown()
+            sys.stdout.flush()
+            os._exit(Exit.OK)
 
-    if asyncio.run(serve()):
-        # Threads may still be in the middle of an upload: whoever comes next begins it anew.
-        logging.shutdown()
-        sys.stdout.flush()
-        os._exit(Exit.OK)
+    asyncio.run(serve())
