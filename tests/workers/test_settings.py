@@ -48,6 +48,10 @@ def test_the_file_of_the_current_folder_is_found(tmp_path: Path, monkeypatch: py
     assert load().owner == "w7"
 
 
+def _store(name: str, access: str = "") -> str:
+    return f'[[stores]]\nname = "{name}"\nstorage_type = "s3"\nbucket = "b"\n[stores.aws_s3]\n{access}\n'
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -55,6 +59,14 @@ def test_the_file_of_the_current_folder_is_found(tmp_path: Path, monkeypatch: py
         ("[recording]\ncrf = 99", "recording.crf: Input should be less than or equal to 40"),
         ('[broker]\nurl = "sqs://x"', "broker.url: sqs: is no broker; known are memory:, redis://"),
         ('[storage]\nkey_template = "{call_id}"', "storage.key_template: the key template must hold {egress_id}"),
+        ('[storage]\ndefault = "sold"', "settings: storage.default: there is no store 'sold'; known are local"),
+        ("[storage]\npart_size = 1000", "storage.part_size: Input should be greater than or equal to 5242880"),
+        (_store("local"), "settings: stores: the name 'local' is that of the folder on this machine"),
+        (_store("a") + _store("a"), "settings: stores: two stores have the name 'a'"),
+        ("".join(_store(f"s{n}") for n in range(11)), "stores: List should have at most 10 items"),
+        (_store("a", 's3_api_key = "k"'), "s3_api_key and s3_secret belong together"),
+        (_store("a", 's3_custom_endpoint_url = "https://x"'), "s3_custom_endpoint_url needs s3_api_key and s3_secret"),
+        (_store("a").replace('bucket = "b"', 'bucket = "b"\npath = "../x"'), "path must be a folder"),
         ("nonsense", "settings cannot be read"),
         ("surprise = 1", "surprise: Extra inputs are not permitted"),
     ],

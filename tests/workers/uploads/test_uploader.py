@@ -348,6 +348,22 @@ async def test_a_torn_film_is_cut_and_what_changed_of_it_is_sent_again(
     assert host.file(growing.id).duration == pytest.approx(lasted, abs=0.7)
 
 
+async def test_a_film_that_is_sent_while_it_is_written_arrives_byte_for_byte(
+    host: Host, gateway: VersityGateway, proxy: FaultyProxy, tmp_path: Path
+) -> None:
+    host.start()
+    growing = host.recording()
+    await asyncio.to_thread(film, growing.path, 20.0)
+    await until(lambda: host.parts(growing.id)[:2] == [1, 2], 10.0)
+    whole = growing.tell_closed(20.0)
+    await delivered(host, growing.id)
+    data = stored(host, gateway, growing.key)
+    assert data == whole
+    (tmp_path / "back.mp4").write_bytes(data)
+    assert played(tmp_path / "back.mp4") == (pytest.approx(19.9), 200)
+    assert proxy.parts()[-1] == 1
+
+
 async def test_a_store_that_the_settings_do_not_name_is_told(host: Host) -> None:
     host.start()
     growing = host.recording(store="sold")
