@@ -29,7 +29,7 @@ check: ## Lint, formatting and types
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
-bench: ## Measure processor time, memory and latency of an attendant in a live call of four
+bench: ## Measure messages through Redis, and an attendant in a live call of four: processor time, memory, latency
 	@sh scripts/setup.sh test
 	@.venv/bin/python -m bench
 

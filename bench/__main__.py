@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import clips, files, live
+from bench import clips, files, live, messages
 from bench.processor import Snapshot
 from egress.protocol import CompositeRecording, Quality
 from tests.rig import janus
@@ -103,22 +103,58 @@ def _show(told: dict[str, Any]) -> None:
     Console(width=max(Console().width, 100)).print(table)
 
 
+def _show_messages(told: dict[str, Any]) -> None:
+    table = Table(title="Messages, through Redis to two workers on PostgreSQL", title_justify="left", show_header=False)
+    answers = ", ".join(f"{count} {code}" for code, count in told["answers"].items())
+    table.add_row("messages", f"{told['messages']}: 3 of 5 change a call, 2 ask for what is refused; all are answered")
+    table.add_row(
+        "throughput",
+        f"[bold]{told['per_second']:.0f}[/] a second ({told['seconds']:.1f} s, sent in {told['sending']:.1f} s)",
+    )
+    table.add_row("carried out", f"{told['handled']} times, {told['distinct']} different ones; answered {answers}")
+    table.add_row("left over", f"{told['left_over']}; calls changed {told['changed_calls']}")
+    memory = ", ".join(
+        f"{before / 1e6:.0f} → {peak / 1e6:.0f} MB"
+        for before, peak in zip(told["memory_before"], told["memory_peak"], strict=True)
+    )
+    table.add_row("memory", f"{memory} (before, at its peak; each worker)")
+    Console(width=max(Console().width, 100)).print(table)
+
+
+def _measure_messages(folder: Path, count: int) -> dict[str, Any] | None:
+    reason = messages.why_not()
+    if reason is not None:
+        _say(f"messages are not measured: {reason}")
+        return None
+    handled = messages.run(folder, _say, count)
+    return asdict(handled) | {"per_second": handled.per_second}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--seconds", type=float, default=30, help="how long the live call is measured")
     parser.add_argument("--tries", type=int, default=3, help="how often starting and stopping is timed")
     parser.add_argument("--out", type=Path, default=Path("bench-out"))
+    parser.add_argument("--messages", type=int, default=messages.COUNT, help="how many messages are sent")
+    parser.add_argument("--only", choices=("live", "messages"), help="measure this alone")
     given = parser.parse_args()
     reason = janus.why_not()
-    if reason is not None:
+    if reason is not None and given.only != "messages":
         _say(f"nothing is measured: {reason}")
         return 1
+    told: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="wf-bench-") as folder:
-        told = asyncio.run(_measure(given, Path(folder)))
+        if given.only != "live":
+            told["queue"] = _measure_messages(Path(folder), given.messages)
+        if given.only != "messages":
+            told |= asyncio.run(_measure(given, Path(folder)))
     given.out.mkdir(parents=True, exist_ok=True)
     path = given.out / "bench.json"
     path.write_text(json.dumps({"at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), **told}, indent=2) + "\n")
-    _show(told)
+    if told.get("queue"):
+        _show_messages(told["queue"])
+    if "live" in told:
+        _show(told)
     print(f"{path}")
     return 0
 

@@ -85,7 +85,7 @@ def _table(schema: Schema) -> Iterator[str]:
 
 
 def _default(field: Schema) -> str:
-    value = field.get("default")
+    value: Any = field.get("default")
     # The fields of an object have their defaults where they are described; secrets hide theirs.
     if "default" not in field or "const" in field or "$ref" in field or field.get("format") == "password":
         return ""

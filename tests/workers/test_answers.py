@@ -291,7 +291,7 @@ def test_an_end_of_a_session_that_nobody_knows_is_not_found(backend: Backend) ->
 
 
 def test_the_hosted_platforms_event_starts_what_is_auto_on(backend: Backend) -> None:
-    event = {
+    event: dict[str, Any] = {
         "type": "call.session_started",
         "created_at": "2026-01-02T03:04:05Z",
         "session_id": "hosted-1",
@@ -312,7 +312,11 @@ def test_two_workers_that_want_the_same_automatic_recording_make_one(backend: Ba
     )
     (one,), (other,) = backend.automatic("s1"), backend.automatic("s1")
     now = datetime.now(UTC)
-    written = [backend.ledger.write(lambda tx, wish=wish: wishes.want(tx, wish, now)) for wish in (one, other)]
+
+    def want(wish: wishes.Wish) -> wishes.Written:
+        return backend.ledger.write(lambda tx: wishes.want(tx, wish, now))
+
+    written = [want(one), want(other)]
     assert [w.created for w in written] == [True, False]
     assert backend.egresses()[one.egress_id].auto
     backend.move(one.egress_id, State.STARTING, State.ACTIVE, State.STOPPING, State.FINALIZING, State.COMPLETE)

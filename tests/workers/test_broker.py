@@ -24,6 +24,7 @@ from sqlalchemy import select
 from tests.rig.servers.server import free_port
 from tests.workers.conftest import CALL, CONNECTOR, make_settings
 from workers import actors, broker
+from workers.carry_out import carry_out
 from workers.keyring import keyring
 from workers.ledger.database import Ledger, LedgerUnavailable
 from workers.ledger.tables import Egress, Event
@@ -121,7 +122,7 @@ def test_a_message_delivered_twice_is_carried_out_once(queue: Queue) -> None:
 def test_a_ledger_that_is_away_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = Queue(make_settings(tmp_path))
     failures = iter([LedgerUnavailable("away"), LedgerUnavailable("away")])
-    real = actors.carry_out
+    real = carry_out
 
     def flaky(*args: Any) -> Any:
         for failure in failures:
@@ -166,7 +167,7 @@ def test_a_message_that_waits_for_the_ledger_is_given_back_when_the_worker_ends(
     tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = make_settings(tmp_path, broker={"url": redis_url, "queue": f"q{tmp_path.name[-20:]}"})
-    real, tries = actors.carry_out, threading.Event()
+    real, tries = carry_out, threading.Event()
 
     def away(*args: Any) -> Any:
         tries.set()

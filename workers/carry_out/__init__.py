@@ -64,7 +64,7 @@ def carry_out(
         log.warning("%s %s is refused: %s", shown(str(message_type)), message_id, error)
         ledger.write(lambda tx: answers.refused(tx, message_type, payload, request, error))
         raise
-    log.info("%s of %s: %s", message_type, message.call_cid, outcome)
+    log.info("%s %s of %s: %s", message_type, message_id, message.call_cid, outcome)
     if outcome.refusal is not None:
         raise outcome.refusal
     return outcome

@@ -40,9 +40,12 @@ class Stop:
 
 def known(tx: Session, cid: str, now: datetime) -> Call:
     """The call's row, made when it is the first word of it; nobody else changes it until the transaction ends."""
-    know_call(tx, cid, now)
     tx.flush()  # what is read anew would overwrite what was changed and not yet written
-    return tx.get_one(Call, cid, with_for_update=True, populate_existing=True)
+    call = tx.get(Call, cid, with_for_update=True, populate_existing=True)
+    if call is None:
+        know_call(tx, cid, now)
+        call = tx.get_one(Call, cid, with_for_update=True, populate_existing=True)
+    return call
 
 
 def remember_stop(call: Call, stop: Stop) -> None:
