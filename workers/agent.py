@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 _PAUSE_AFTER_ERROR = 2.0
 _PAUSE_WITHOUT_ROOM = 1.0
+_AT_ONCE = 25
+"""Sessions that are claimed in one transaction."""
 
 
 class Agent:
@@ -113,11 +115,14 @@ class Agent:
             self._gave_up_waiting = False
         return poll
 
+    def _renewal_is_due(self) -> bool:
+        return self._time() - self._renewed >= self._tenure.interval
+
     async def _renew(self) -> None:
         """Give a sign of life, and renew the leases that are ours."""
-        sent = self._time()
-        if sent - self._renewed < self._tenure.interval:
+        if not self._renewal_is_due():
             return
+        sent = self._time()
         lease = self._settings.agent.lease
         held = {id_: c.epoch for id_, c in self._charges.items() if not c.hold.lost.is_set()}
 
@@ -153,16 +158,24 @@ class Agent:
             await self._claim_what_fits()
 
     async def _claim_what_fits(self) -> None:
+        costless: list[CallSession] = []
         for session in self._snapshot.sessions:
             if session.id in self._charges or session.id in self._not_before or self._leftovers.busy(session.id):
+                continue
+            if self._snapshot.demand(session.id) == 0:
+                costless.append(session)
                 continue
             ours = session.owner == self._owner
             if (why := self._lacks(session.id)) is not None and not ours:
                 self._wait(session.call_cid, session.id, why)
                 continue
             await self._claim(session, ours=ours)
-            if self._time() - self._renewed >= self._tenure.interval:
+            if self._renewal_is_due():
                 return  # what is ours already comes first; the rest has its turn after it
+        for first in range(0, len(costless), _AT_ONCE):
+            await self._claim_costless(costless[first : first + _AT_ONCE])
+            if self._renewal_is_due():
+                return
 
     async def _claim(self, found: CallSession, *, ours: bool) -> None:
         lease = self._settings.agent.lease
@@ -180,16 +193,33 @@ class Agent:
         if isinstance(session, str):
             self._wait(found.call_cid, found.id, session)
             self._not_before[found.id] = self._time() + _PAUSE_WITHOUT_ROOM
-            return
-        if session is None:
-            return
+        elif session is not None:
+            await self._give_room(self._take_charge(session, sent))
+
+    async def _claim_costless(self, found: list[CallSession]) -> None:
+        """Claim sessions at once in which there is nothing to record."""
+        sent = self._time()
+
+        def take(tx: Session) -> list[CallSession]:
+            now, lease = clock.now(tx), self._settings.agent.lease
+            return [
+                tx.get_one(CallSession, session.id)
+                for session in found
+                if claims.claim(tx, session.id, self._owner, now, lease) is not None
+            ]
+
+        for session in await self._ledger.write(take):
+            self._take_charge(session, sent)
+
+    def _take_charge(self, session: CallSession, sent: float) -> Charge:
+        """Look after a session that was claimed; ``sent`` is when that was asked for."""
         self._waiting.pop(session.id, None)
-        hold = Hold(session.id, session.epoch, until(sent, lease))
+        hold = Hold(session.id, session.epoch, until(sent, self._settings.agent.lease))
         charge = Charge(session, hold, self._around, self._make_life)
         self._charges[session.id] = charge
         if charge.found_attendant:
             charge.attending.permit()
-        await self._give_room(charge)
+        return charge
 
     async def _give_room(self, charge: Charge) -> None:
         """Let it be attended when it asks for that and fits; else others may have it, where there are others."""

@@ -297,15 +297,20 @@ async def test_a_worker_that_hands_over_leaves_no_cut(host: MakeBench) -> None:
 
 
 async def test_many_calls_are_each_claimed_once(host: MakeBench) -> None:
-    first, second = await host("first", **briefly(cpus=100)), await host("second", **briefly(cpus=100))
+    unhurried = {"agent": {"lease": 10.0, "cpus": 100}, "attendants": {"orphan_timeout": 15.0}}
+    first, second = await host("first", **unhurried), await host("second", **unhurried)
     for n in range(30):
-        first.send("call_session_started", call_cid=f"default:c{n}", session_id=f"s{n}", connector=CONNECTOR)
+        await asyncio.to_thread(
+            lambda n=n: first.send(
+                "call_session_started", call_cid=f"default:c{n}", session_id=f"s{n}", connector=CONNECTOR
+            )
+        )
 
     def claimed() -> list[tuple[str | None, int]]:
         with first.ledger.reading() as tx:
             return [(s.owner, s.epoch) for s in tx.scalars(select(CallSession))]
 
-    await until(lambda: all(owner for owner, _ in claimed()))
-    await asyncio.sleep(LEASE)
+    await until(lambda: all(owner for owner, _ in claimed()), 20.0)
+    await asyncio.sleep(1.0)
     assert {epoch for _, epoch in claimed()} == {1}
     assert first.status.watched + second.status.watched == 30
