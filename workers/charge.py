@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextvars import copy_context
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+from egress.logs import about
 from workers.attending import Attending, Surroundings
 from workers.attending.hold import Hold
 from workers.ledger.claims import LeaseLost
@@ -47,8 +49,13 @@ class Charge:
         self._present: int | None = None
         self._failed_at: float | None = None
         self.attending = Attending(session, hold, around, self._seen)
-        self._attending = asyncio.create_task(self.attending.run(), name=f"attending {session.call_cid}")
-        self._living = asyncio.create_task(self._life.run(), name=f"life of {session.call_cid}")
+        with about(call_cid=session.call_cid, session_id=session.id):
+            self._about = copy_context()
+        self._attending = self._task(self.attending.run(), f"attending {session.call_cid}")
+        self._living = self._task(self._life.run(), f"life of {session.call_cid}")
+
+    def _task(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        return asyncio.create_task(work, name=name, context=self._about)
 
     @property
     def epoch(self) -> int:
@@ -92,7 +99,7 @@ class Charge:
             self._failed_at = None
             self._life = self._make_life()
             self._life.attended(self._present)
-            self._living = asyncio.create_task(self._life.run(), name=f"life of session {self.id}")
+            self._living = self._task(self._life.run(), f"life of session {self.id}")
 
     async def close(self) -> None:
         """Leave everything as it is; an attendant goes on by itself."""

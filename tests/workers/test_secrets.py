@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -87,8 +88,14 @@ def worker(cli: Cli, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
         process = subprocess.Popen(command, env=cli.environment, cwd=tmp_path, stdout=log, stderr=log)
     yield process
     if process.poll() is None:
-        process.terminate()
-    process.wait(60)
+        # Not SIGTERM, which lets recordings go on to their end.
+        process.send_signal(signal.SIGINT)
+    try:
+        process.wait(60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise
 
 
 def state(cli: Cli, egress_id: str) -> str | None:
@@ -155,7 +162,8 @@ def test_a_whole_run_leaves_no_secret_behind(
     assert in_files(tmp_path) == {}, "ledger, write-ahead log, logs, events, spool, run folder"
     log = (tmp_path / "worker.log").read_text()
     lines = [json.loads(line) for line in log.splitlines() if line.startswith("{") and '"level"' in line]
-    assert any(line.get("logger", "").startswith("workers") for line in lines)
+    assert any(line.get("call_cid") == "default:sec" and line["logger"].startswith("workers") for line in lines)
+    assert any(line.get("egress_id") == "e1" for line in lines)
     assert in_queue(broker) == []
 
 

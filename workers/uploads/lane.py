@@ -7,6 +7,7 @@ import logging
 import os
 from dataclasses import dataclass
 
+from egress.logs import now_about
 from storage.target import StorageError, Target, UploadGone
 from workers.ledger import uploads
 from workers.ledger.asynchronous import AsyncLedger
@@ -111,6 +112,7 @@ class Lane:
 
     async def _do(self, courier: Courier, step: Step) -> None:
         loop = asyncio.get_running_loop()
+        now_about(egress_id=courier.egress_id)
         try:
             courier.over = await self._sending.do(courier, step) or courier.over
         except (StorageError, OSError) as error:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
+from egress.logs import now_about
 from storage.target import Target
 from workers.ledger import clock, files, hosts, uploads
 from workers.ledger.asynchronous import AsyncLedger
@@ -120,6 +121,7 @@ class Uploader:
             await see_to_leftovers(self._ledger, self._host, self._settings.storage.key_template)
 
     async def _salvage(self, file: File) -> None:
+        now_about(egress_id=file.egress_id)
         path = Path(file.spool_path)
         template = self._settings.storage.key_template
         found = await examine(path)
