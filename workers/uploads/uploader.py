@@ -47,6 +47,7 @@ class Uploader:
         self._lanes = {name: Lane(name, target, ledger, self._host, limits) for name, target in stores.items()}
         self._wake = asyncio.Event()
         self._salvages: set[asyncio.Task[None]] = set()
+        self._leftovers: asyncio.Task[None] | None = None
         self._looked_at_others = self._looked_at_leftovers = float("-inf")
 
     def wake(self) -> None:
@@ -63,6 +64,9 @@ class Uploader:
                     async with asyncio.timeout(POLL):
                         await self._wake.wait()
         finally:
+            if self._leftovers is not None:
+                self._leftovers.cancel()
+                await asyncio.gather(self._leftovers, return_exceptions=True)
             for lane in self._lanes.values():
                 await lane.close()
 
@@ -118,7 +122,16 @@ class Uploader:
             await take_over(self._ledger, self._host, abandoned)
         if now - self._looked_at_leftovers >= _LEFTOVERS:
             self._looked_at_leftovers = now
-            await see_to_leftovers(self._ledger, self._host, self._settings.storage.key_template)
+            if self._leftovers is None or self._leftovers.done():
+                # Reading a long film takes its time: nothing else waits for it.
+                self._leftovers = asyncio.create_task(self._see_to_leftovers(), name="leftovers")
+
+    async def _see_to_leftovers(self) -> None:
+        try:
+            if await see_to_leftovers(self._ledger, self._host, self._settings.storage.key_template):
+                self.wake()
+        except Exception:
+            log.exception("leftovers in the spool could not be seen to")
 
     async def _salvage(self, file: File) -> None:
         now_about(egress_id=file.egress_id)
