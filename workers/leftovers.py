@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from egress.protocol import Attends, Ready
 from workers.attendants import Attendant, AttendantGone
 from workers.attending import Surroundings
+from workers.attending.clearing import enter_unreported
 from workers.attending.stale import let_finish
 from workers.ledger.tables import CallSession, Egress, File
 from workers.settings import Settings
@@ -66,7 +67,7 @@ class Leftovers:
             if theirs.get(path) != (one.attends.session_id, one.attends.epoch):
                 self._let_finish(one.attendant, one.attends)
         await asyncio.to_thread(_prune_logs, settings)
-        orphans = await self._around.ledger.read(lambda tx: _left_open(tx, settings, running))
+        orphans = await self._around.ledger.write(lambda tx: _left_open(tx, settings, running))
         self._around.delivery.salvage(orphans)
 
     async def close(self) -> None:
@@ -128,6 +129,7 @@ def _attendants(tx: Session, settings: Settings) -> dict[str, tuple[str, int]]:
 
 def _left_open(tx: Session, settings: Settings, running: set[tuple[str, int]]) -> list[File]:
     """Files of this host that nobody writes any more, and that no session of ours will come to ask for."""
+    _enter_unknown(tx, settings, running)
     rows = tx.execute(
         select(File, CallSession)
         .join(Egress, Egress.id == File.egress_id)
@@ -141,6 +143,18 @@ def _left_open(tx: Session, settings: Settings, running: set[tuple[str, int]]) -
         if file.host in (None, settings.owner) and not ours and (session.id, file.epoch) not in running:
             left.append(file)
     return left
+
+
+def _enter_unknown(tx: Session, settings: Settings, running: set[tuple[str, int]]) -> None:
+    """Enter files that were begun and ended while no worker was here to be told."""
+    if not settings.spools.is_dir():
+        return
+    for folder in sorted(settings.spools.iterdir()):
+        egress = tx.get(Egress, folder.name)
+        if egress is None or any(session_id == egress.session_id for session_id, _ in running):
+            continue  # who runs will tell
+        for file in enter_unreported(tx, settings, egress):
+            log.warning("part %d of %s was found in the spool", file.part, egress.id)
 
 
 def _prune_logs(settings: Settings) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from egress.outputs.repair import drop_torn_fragment
@@ -16,7 +17,8 @@ from egress.outputs.repair import drop_torn_fragment
 log = logging.getLogger(__name__)
 
 PROBE_TIMEOUT = 120.0
-MEDIA = (".mp4", ".m4a", ".mp3")
+_NAME = re.compile(r"e(?P<epoch>[0-9]+)-(?P<part>[0-9]+)-(?P<start>[0-9]+)\.(mp4|m4a|mp3)")
+"""Of a recording in the spool: the epoch of its attendant, its part, and when it begins in milliseconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +63,25 @@ async def examine(path: Path) -> Salvaged | str:
     return Salvaged(size, found["duration"])
 
 
-def unreported(folder: Path, known: Iterable[str]) -> list[Path]:
-    """Media files in the spool of an egress that the ledger does not know, oldest first."""
+@dataclass(frozen=True, slots=True)
+class Unreported:
+    """A file that the ledger does not know, and what its name says of it."""
+
+    path: Path
+    epoch: int
+    part: int
+    start_time: datetime
+
+
+def unreported(folder: Path, known: Iterable[str]) -> list[Unreported]:
+    """Media files in the spool of an egress that the ledger does not know, in the order in which they began."""
     names = {Path(path).name for path in known}
     if not folder.is_dir():
         return []
-    found = [p for p in folder.iterdir() if p.is_file() and p.suffix in MEDIA and p.name not in names]
-    return sorted(found, key=lambda path: path.stat().st_mtime)
-
-
-def began(path: Path, duration: float = 0.0) -> datetime:
-    """When a file of unknown start must have begun: it was last written at its end."""
-    return datetime.fromtimestamp(path.stat().st_mtime, UTC) - timedelta(seconds=duration)
+    found = []
+    for path in folder.iterdir():
+        said = _NAME.fullmatch(path.name)
+        if said is not None and path.name not in names and path.is_file():
+            start = datetime.fromtimestamp(int(said["start"]) / 1000, UTC)
+            found.append(Unreported(path, int(said["epoch"]), int(said["part"]), start))
+    return sorted(found, key=lambda one: (one.start_time, one.epoch))

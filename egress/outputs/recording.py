@@ -206,13 +206,15 @@ class Recording:
             return file
         assert self._format is not None
         number = part + self._first_part
-        path = self._folder / f"{self._prefix}-{number:05}.{self._suffix}"
+        start = self._start_time(part)
+        # The name tells what nobody may live to report.
+        path = self._folder / f"{self._prefix}-{number:05}-{round(start * 1000)}.{self._suffix}"
         if self._suffix == "mp3":
             file = AudioFile(path, self._bitrate)
         else:
             file = Mp4File(path, self._format.video, self._format.audio)
         self._files[part] = file
-        self._listener.opened(OpenedPart(number, path, self._start_time(part)))
+        self._listener.opened(OpenedPart(number, path, start))
         return file
 
     def _start_time(self, part: int) -> float:

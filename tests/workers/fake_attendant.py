@@ -81,9 +81,9 @@ class Recording:
     async def one_part(self, first: bool) -> None:
         folder = self.job.spool / self.spec.egress_id
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{self.part:03}-{os.getpid()}.mp4"
         options = {"movflags": "hybrid_fragmented+delay_moov", "frag_duration": "300000", "flush_packets": "1"}
         start = now()
+        path = folder / f"e{self.job.epoch}-{self.part:05}-{round(start.timestamp() * 1000)}.mp4"
         with av.open(str(path), "w", format="mp4", options=options) as out:
             video: Any = out.add_stream("libx264", rate=FPS, options={"preset": "ultrafast", "tune": "zerolatency"})
             video.width, video.height, video.pix_fmt = 64, 64, "yuv420p"

@@ -14,7 +14,7 @@ from workers.ledger import files, lifecycle
 from workers.ledger.claims import owned
 from workers.ledger.states import State
 from workers.ledger.tables import Egress, File
-from workers.salvage import began, unreported
+from workers.salvage import unreported
 from workers.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ async def clear_up(engaged: Engagement, attendant: Attendant | None, *, crashed:
                 select(Egress).where(Egress.session_id == engaged.id).order_by(Egress.created_at, Egress.id)
             ):
                 if crashed or not State(egress.state).over:
-                    enter_unreported(tx, settings, egress, engaged.epoch)
+                    enter_unreported(tx, settings, egress)
         left = [file for file in files.left_open(tx, engaged.id) if file.host in (None, settings.owner)]
         moment = now()
         for egress in lifecycle.live_egresses(tx, engaged.id):
@@ -72,10 +72,18 @@ async def clear_up(engaged: Engagement, attendant: Attendant | None, *, crashed:
         attendant.forget()
 
 
-def enter_unreported(tx: Session, settings: Settings, egress: Egress, epoch: int) -> None:
-    """Enter files that were opened in the last moment, before the attendant could tell."""
+def enter_unreported(tx: Session, settings: Settings, egress: Egress) -> list[File]:
+    """Enter files of which no attendant lived to tell; returns them."""
     known = [file.spool_path for file in files.of_egress(tx, egress.id)]
-    for path in unreported(settings.spools / egress.id, known):
+    return [
         files.opened(
-            tx, egress, epoch=epoch, part=egress.next_part, path=path, start_time=began(path), host=settings.owner
+            tx,
+            egress,
+            epoch=found.epoch,
+            part=found.part,
+            path=found.path,
+            start_time=found.start_time,
+            host=settings.owner,
         )
+        for found in unreported(settings.spools / egress.id, known)
+    ]
