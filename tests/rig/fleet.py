@@ -37,9 +37,9 @@ from tests.rig.servers.server import Server
 from workers.broker import BrokerError, connect, send
 from workers.settings import Settings
 
-LEASE = 5.0
-ABANDONED = 6.0
-ORPHANED = 8.0
+LEASE = 6.0
+ABANDONED = 7.0
+ORPHANED = 11.0
 """More than a lease, so that a worker's restart finds its attendants; less than two of them, so that a call that was
 taken over is not attended twice for longer than one."""
 
@@ -52,9 +52,13 @@ class FleetWorker(Product):
         assert self._worker is not None
         return self._worker.pid
 
+    begun = 0.0
+    """When it was last started, in seconds since 1970."""
+
     async def begin(self) -> None:
-        """Start it, and wait until a warm attendant is there."""
+        """Start it; the first time, a warm attendant is there then."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.begun = time.time()
         await self.start()
 
     async def kill(self) -> None:
@@ -118,6 +122,7 @@ class Fleet:
         self.workers: dict[str, FleetWorker] = {}
         self._names = [f"worker-{number + 1}" for number in range(workers)]
         self._settings = settings
+        self._lease = float(settings.get("agent__lease", LEASE))
         self._stack = AsyncExitStack()
         self._url = ""
 
@@ -189,7 +194,7 @@ class Fleet:
         message = {"type": "stop_recording", "call_cid": "default:probe", "request_id": request_id}
         await self.send({**message, "egress_id": "none"})
 
-    async def stop(self, cid: str, egress_id: str, timeout: float = 30.0) -> float:
+    async def stop(self, cid: str, egress_id: str, timeout: float = 60.0) -> float:
         """Stop it; returns the seconds from then until its last file was told to be ready."""
         asked = time.time()
         await self.send({"type": "stop_recording", "call_cid": cid, "egress_id": egress_id})
@@ -215,7 +220,7 @@ class Fleet:
         """What the hook was told, each event once."""
         return [e for e in self.hook.events if type_ in (None, e["type"]) and (cid is None or e.get("call_cid") == cid)]
 
-    async def event(self, type_: str, cid: str | None = None, number: int = 1, timeout: float = 30.0) -> dict[str, Any]:
+    async def event(self, type_: str, cid: str | None = None, number: int = 1, timeout: float = 60.0) -> dict[str, Any]:
         """Wait for the ``number``-th event of a type."""
         await self.until(
             lambda: len(self.events(type_, cid)) >= number, timeout, f"{type_} number {number} of {cid} was not told"
@@ -248,7 +253,7 @@ class Fleet:
             await self.workers[which].kill()
 
     async def start(self, which: str) -> None:
-        """Bring it back; a worker that has begun to run need not be ready."""
+        """Bring it back; a worker whose attendants went on need not be ready then."""
         if which in self.servers:
             await self.servers[which].start()
         else:
@@ -281,18 +286,34 @@ class Fleet:
     async def attended(self, cid: str) -> list[dict[str, Any]]:
         """Open sessions of a call that some worker holds."""
         return await self.rows(
-            "SELECT owner, epoch, attendant_pid, lease_expires > now() AS held FROM sessions"
+            "SELECT owner, epoch, attendant_pid, lease_expires > now() AS held,"
+            " extract(epoch FROM lease_expires)::float AS until FROM sessions"
             " WHERE call_cid = %s AND ended_at IS NULL",
             cid,
         )
 
     async def held(self, cid: str) -> bool:
-        """Whether a worker that lives holds the call, and its attendant lives."""
+        """Whether a worker holds the call since it was last started, and the call's attendant lives."""
         rows = await self.attended(cid)
         if not rows or not rows[0]["held"] or rows[0]["attendant_pid"] is None:
             return False
         worker = self.workers.get(rows[0]["owner"] or "")
-        return worker is not None and worker.alive and rows[0]["attendant_pid"] in worker.attendants()
+        if worker is None or not worker.alive or rows[0]["until"] - self._lease < worker.begun:
+            return False
+        return rows[0]["attendant_pid"] in worker.attendants()
+
+    async def back(self, name: str) -> bool:
+        """Whether a worker has given a sign of life since it was last started."""
+        rows = await self.rows("SELECT extract(epoch FROM seen_at)::float AS at FROM workers WHERE id = %s", name)
+        return bool(rows) and rows[0]["at"] > self.workers[name].begun
+
+    async def settled(self) -> bool:
+        """Whether no file is on its way any more, and the hook knows all."""
+        rows = await self.rows(
+            "SELECT (SELECT count(*) FROM files WHERE state IN ('open', 'closed'))"
+            " + (SELECT count(*) FROM outbox WHERE sent_at IS NULL) AS left"
+        )
+        return bool(rows) and rows[0]["left"] == 0
 
     async def files(self, egress_id: str | None = None) -> list[dict[str, Any]]:
         return await self.rows(
