@@ -79,9 +79,11 @@ class Uploader:
     def salvage(self, left: list[File]) -> None:
         """Make what a dead attendant left deliverable, in the background. Files of other hosts are theirs."""
         for file in left:
-            if file.host not in (None, self._host):
+            name = f"salvage {file.spool_path}"
+            # Of an attendant that dies soon again the first file may still be at the examination.
+            if file.host not in (None, self._host) or any(task.get_name() == name for task in self._salvages):
                 continue
-            task = asyncio.create_task(self._salvage(file), name=f"salvage {file.spool_path}")
+            task = asyncio.create_task(self._salvage(file), name=name)
             self._salvages.add(task)
             task.add_done_callback(self._salvages.discard)
 
