@@ -39,7 +39,7 @@ from workers.settings import Settings
 
 LEASE = 6.0
 ABANDONED = 7.0
-ORPHANED = 11.0
+ORPHANED = 9.0
 """More than a lease, so that a worker's restart finds its attendants; less than two of them, so that a call that was
 taken over is not attended twice for longer than one."""
 
