@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from workers.calls.merging import at, leaves, merged
-from workers.ledger.outbox import know_call
+from workers.ledger.insert import insert_new
 from workers.ledger.tables import Call
 
 REMEMBERED_MS = 25 * 3_600_000
@@ -43,7 +43,7 @@ def known(tx: Session, cid: str, now: datetime) -> Call:
     tx.flush()  # what is read anew would overwrite what was changed and not yet written
     call = tx.get(Call, cid, with_for_update=True, populate_existing=True)
     if call is None:
-        know_call(tx, cid, now)
+        insert_new(tx, Call, cid=cid, created_at=now)
         call = tx.get_one(Call, cid, with_for_update=True, populate_existing=True)
     return call
 

@@ -32,8 +32,8 @@ def put(tx: Session, payload: dict[str, Any], now: datetime, event_id: str | Non
     if event_id is not None and (known := tx.scalar(select(Event).where(Event.id == event_id))) is not None:
         return known
     # This holds the call's row until the end of the transaction: whoever adds the next event sees this one.
-    tx.execute(update(Call).where(Call.cid == cid).values(events=Call.events + 1, untold=True))
-    position = tx.execute(select(Call.events).where(Call.cid == cid)).scalar_one()
+    counted = update(Call).where(Call.cid == cid).values(events=Call.events + 1, untold=True).returning(Call.events)
+    position = tx.execute(counted, execution_options={"synchronize_session": False}).scalar_one()
     event = Event(id=identifier, call_cid=cid, position=position, type=payload["type"], payload=payload, created_at=now)
     tx.add(event)
     tx.flush()
