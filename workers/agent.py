@@ -105,6 +105,7 @@ class Agent:
             # In this order: after an outage we hold what is ours before anybody looks for what is nobody's.
             await self._renew()
             await self._look()
+            await self._leftovers.look(self._ledger, {id_: charge.epoch for id_, charge in self._charges.items()})
         except LedgerUnavailable as error:
             if self._tenure.missed(self._time()):
                 log.error("%s; attendants go on for %g s without it", error, self._settings.agent.patience)

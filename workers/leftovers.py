@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from workers.attendants import Attendant, AttendantGone
 from workers.attending import Surroundings
 from workers.attending.clearing import enter_unreported
 from workers.attending.stale import let_finish
+from workers.ledger.prompt import PromptLedger
 from workers.ledger.tables import CallSession, Egress, File
 from workers.settings import Settings
 from workers.spares import dismiss
@@ -39,6 +41,8 @@ class Leftovers:
     def __init__(self, around: Surroundings) -> None:
         self._around = around
         self._finishing: dict[asyncio.Task[None], str] = {}
+        self._awaited: dict[Attendant, tuple[str, int]] = {}
+        """Attendants that were found with their session and epoch, and are left to whoever takes that session up."""
 
     @property
     def finishing(self) -> int:
@@ -64,11 +68,32 @@ class Leftovers:
                 await one.attendant.hang_up()
                 continue
             running.add((one.attends.session_id, one.attends.epoch))
-            if theirs.get(path) != (one.attends.session_id, one.attends.epoch):
-                self._let_finish(one.attendant, one.attends)
+            one.attendant.pid = one.attends.pid
+            if theirs.pop(path, None) == (one.attends.session_id, one.attends.epoch):
+                self._awaited[one.attendant] = (one.attends.session_id, one.attends.epoch)
+            else:
+                self._let_finish(one.attendant, one.attends.session_id, one.attends.epoch)
+        self._awaited |= {Attendant(Path(p)): of for p, of in theirs.items() if Path(p).parent == settings.sockets}
         await asyncio.to_thread(_prune_logs, settings)
         orphans = await self._around.ledger.write(lambda tx: _left_open(tx, settings, running))
         self._around.delivery.salvage(orphans)
+
+    async def look(self, ledger: PromptLedger, held: Mapping[str, int]) -> None:
+        """See those off whose session another worker got before we did. ``held``: the epochs of our sessions.
+
+        Raises LedgerUnavailable.
+        """
+        for attendant, (session_id, epoch) in list(self._awaited.items()):
+            if held.get(session_id) == epoch:
+                del self._awaited[attendant]
+        if not self._awaited:
+            return
+        ids = {session_id for session_id, _ in self._awaited.values()}
+        still_theirs = await ledger.read(lambda tx: _epochs(tx, ids))
+        for attendant, (session_id, epoch) in list(self._awaited.items()):
+            if still_theirs.get(session_id) != epoch:
+                del self._awaited[attendant]
+                self._let_finish(attendant, session_id, epoch)
 
     async def close(self) -> None:
         """Let go of those that still finish; a later agent finds them."""
@@ -76,12 +101,11 @@ class Leftovers:
             task.cancel()
         await asyncio.gather(*self._finishing, return_exceptions=True)
 
-    def _let_finish(self, attendant: Attendant, attends: Attends) -> None:
-        attendant.pid = attends.pid
+    def _let_finish(self, attendant: Attendant, session_id: str, epoch: int) -> None:
         task = asyncio.create_task(
-            let_finish(self._around, attendant, attends.session_id, attends.epoch), name=f"stale {attendant.name}"
+            let_finish(self._around, attendant, session_id, epoch), name=f"stale {attendant.name}"
         )
-        self._finishing[task] = attends.session_id
+        self._finishing[task] = session_id
         task.add_done_callback(self._finished)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
@@ -125,6 +149,14 @@ def _attendants(tx: Session, settings: Settings) -> dict[str, tuple[str, int]]:
         )
     )
     return {str(path): (session_id, epoch) for path, session_id, epoch in rows}
+
+
+def _epochs(tx: Session, ids: set[str]) -> dict[str, int]:
+    """The epochs of those sessions that are not over."""
+    rows = tx.execute(
+        select(CallSession.id, CallSession.epoch).where(CallSession.id.in_(ids), CallSession.ended_at.is_(None))
+    )
+    return dict(rows.tuples().all())
 
 
 def _left_open(tx: Session, settings: Settings, running: set[tuple[str, int]]) -> list[File]:

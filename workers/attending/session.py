@@ -54,6 +54,7 @@ class Attending:
         """Whether this worker has room for an attendant of the session."""
         self._engaged = Engagement(session, hold, around, present)
         self._attendant: Attendant | None = None
+        self._adopting = False
         self._conversation: Conversation | None = None
         self._waiting = False
         limits = around.settings.attendants
@@ -107,8 +108,9 @@ class Attending:
             self.hold.lose()
             await _end(running)
             metrics.LEASES_LOST.inc()
-            if self._attendant is not None:
-                await let_finish(self._engaged.around, self._attendant, self.session_id, self.hold.epoch)
+            attendant = starting.left_there(self._engaged) if self._adopting else self._attendant
+            if attendant is not None:
+                await let_finish(self._engaged.around, attendant, self.session_id, self.hold.epoch)
             raise
         finally:
             await _end(running, lost)
@@ -117,7 +119,9 @@ class Attending:
         engaged = self._engaged
         loop = asyncio.get_running_loop()
         if engaged.session.attendant_socket is not None:
+            self._adopting = True
             self._attendant = await starting.adopt(engaged)
+            self._adopting = False
         while True:
             if self._attendant is None:
                 engaged.present(None)

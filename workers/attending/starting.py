@@ -24,18 +24,26 @@ ANSWER = 2.0
 """Seconds in which an attendant that runs must answer."""
 
 
+def left_there(engaged: Engagement) -> Attendant | None:
+    """The attendant of which the ledger knew when the session was claimed, if it sits on this host."""
+    session = engaged.session
+    if session.attendant_socket is None:
+        return None
+    path = Path(session.attendant_socket)
+    return Attendant(path, session.attendant_pid) if path.parent == engaged.around.settings.sockets else None
+
+
 async def adopt(engaged: Engagement) -> Attendant | None:
     """The attendant that an agent before us left at this session, if it still answers."""
     session, around = engaged.session, engaged.around
     if session.attendant_socket is None:
         return None
-    path = Path(session.attendant_socket)
-    if path.parent != around.settings.sockets:
+    attendant = left_there(engaged)
+    if attendant is None:
         # It sits on another host, whose worker lost the session: what it finishes is delivered there.
         log.warning("%s was attended on another host", engaged.cid)
         await clearing.clear_up(engaged, None, crashed=False)
         return None
-    attendant = Attendant(path, session.attendant_pid)
     try:
         await attendant.connect(ANSWER, after=session.attendant_seq)
     except AttendantGone:
