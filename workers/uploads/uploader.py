@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 POLL = 1.0
 _LEFTOVERS = 5.0
+_LEAST = 1024
+"""Bytes from which a file may hold media: the description of an MP4's tracks alone takes more."""
 _FRAGMENT = 0.5
 """Seconds of media that a recording gathers before it writes them."""
 
@@ -157,9 +159,9 @@ class Uploader:
             return tx.get_one(Egress, row.egress_id).storage, token
 
         store, token = await self._ledger.write(drop)
-        # What we cannot play somebody else may still make something of: only an empty file is removed.
+        # What we cannot play somebody else may still make something of: only what has no media at all is removed.
         with contextlib.suppress(OSError):
-            if (await asyncio.to_thread(path.stat)).st_size == 0:
+            if (await asyncio.to_thread(path.stat)).st_size < _LEAST:
                 await asyncio.to_thread(path.unlink)
         if token is not None and store in self._lanes:
             await self._lanes[store].abort(token)
