@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import av
 import numpy as np
 import pytest
 import pytest_asyncio
+from sqlalchemy.orm import Session
 
 from egress.call.loopback.cast import CAST
 from egress.call.loopback.tracks import TURN
@@ -26,6 +28,12 @@ from tests.rig.judge_sound import Sound, read_sound, rms
 from tests.rig.loopback import LoopbackRoom
 from tests.rig.machine import Machine
 from tests.rig.product import Product, moment, path_of
+from workers.calls.models import RecordSettings
+from workers.calls.wanted import composite_wish
+from workers.keyring import keyring
+from workers.ledger import wishes
+from workers.ledger.database import Ledger
+from workers.settings import Settings
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -118,6 +126,20 @@ class Script:
         address = {"type": "loopback", "url": self.room.url}
         await self.send("start_recording", egress_id, connector=address, recording=recording)
 
+    async def start_beside(self, egress_id: str, **recording: Any) -> None:
+        """Ask for one more output of the call, as other kinds of outputs do: messages ask for one of a kind."""
+        record = RecordSettings.model_validate(recording)
+        address = {"type": "loopback", "url": self.room.url}
+        settings = Settings(data_dir=self.product.folder)
+
+        def want(tx: Session) -> None:
+            wish = composite_wish(settings, CID, egress_id, record, connector=address, storage="local", session_id=None)
+            wishes.want(tx, wish, datetime.now(UTC), unique=False)
+
+        ledger = Ledger(settings.ledger_url, keyring(settings))
+        await asyncio.to_thread(ledger.write, want)
+        ledger.close()
+
     async def stop(self, egress_id: str) -> None:
         await self.send("stop_recording", egress_id)
 
@@ -160,8 +182,8 @@ async def _act(script: Script) -> None:
     await script.do("guest 2's camera off", "mute", [2], track="video", muted=True)
     await asyncio.sleep(4)
     await script.do("guest 2's camera on", "mute", [2], track="video", muted=False)
-    await script.start(STAGE, quality="portrait-360x640", layout={"name": "spotlight", "options": STAGE_OPTIONS})
-    await script.start(VOICES, audio_only=True, quality="360p")
+    await script.start_beside(STAGE, quality="portrait-360x640", layout={"name": "spotlight", "options": STAGE_OPTIONS})
+    await script.start_beside(VOICES, audio_only=True, quality="360p")
     await product.event("call.recording_started", 3)
     await script.do("guest 1 muted", "mute", [1], track="audio", muted=True)
     await asyncio.sleep(10)
