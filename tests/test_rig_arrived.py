@@ -63,3 +63,14 @@ def test_spans_are_joined_where_they_touch_and_gaps_are_between_them() -> None:
     assert joined([(3.0, 4.0), (0.0, 1.0), (1.0, 2.0), (0.5, 1.5)]) == [(0.0, 2.0), (3.0, 4.0)]
     assert gaps([(1.0, 2.0), (3.0, 4.0)], 0.0, 5.0) == [(0.0, 1.0), (2.0, 3.0), (4.0, 5.0)]
     assert gaps([(0.0, 5.0)], 1.0, 4.0) == []
+
+
+def test_a_picture_that_stands_still_is_told_from_a_hole_in_everything(tmp_path: Path) -> None:
+    path = write_recording(
+        tmp_path / "still.mp4", 4.0, TILE, mix([0], 4.0), lambda identity, index: 36 if 36 <= index < 66 else index
+    )
+    arrived = Arrived.of([Piece(path, NOON), Piece(path, NOON + 6)])
+    still, nothing, still_again = arrived.holes()
+    assert arrived.heard_through(still)
+    assert not arrived.heard_through(nothing)
+    assert arrived.heard_through(still_again)

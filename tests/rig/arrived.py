@@ -68,6 +68,11 @@ class Arrived:
         missing = gaps(self.seen, self.begin, self.end) + gaps(self.heard, self.begin, self.end)
         return [(begin, end) for begin, end in joined(missing) if end - begin >= least]
 
+    def heard_through(self, hole: Span) -> bool:
+        """Whether the guest is heard all through a hole: then only pictures were left out."""
+        silences = gaps(self.heard, self.begin, self.end)
+        return not any(end - begin >= LEAST and begin < hole[1] and end > hole[0] for begin, end in silences)
+
     def missing_marks(self) -> list[int]:
         """Whole seconds between begin and end whose flash or beep did not arrive.
 

@@ -302,6 +302,12 @@ class Fleet:
             return False
         return rows[0]["attendant_pid"] in worker.attendants()
 
+    async def rested(self) -> bool:
+        """Whether a warm attendant waits at every worker beside those that attend."""
+        rows = await self.rows("SELECT attendant_pid AS pid FROM sessions WHERE attendant_pid IS NOT NULL")
+        busy = {row["pid"] for row in rows}
+        return all(set(worker.attendants()) - busy for worker in self.workers.values())
+
     async def back(self, name: str) -> bool:
         """Whether a worker has given a sign of life since it was last started."""
         rows = await self.rows("SELECT extract(epoch FROM seen_at)::float AS at FROM workers WHERE id = %s", name)

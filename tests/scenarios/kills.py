@@ -18,12 +18,23 @@ from pathlib import Path
 from typing import Any
 
 from tests.rig.arrived import Arrived, Span
-from tests.rig.fleet import LEASE, Fleet, Sent
+from tests.rig.fleet import Fleet, Sent
 from tests.rig.loopback import LoopbackRoom
 from tests.rig.machine import Machine
 
 CALLS = 3
 KINDS = ("attendant", "worker", "broker", "database", "store")
+LEASE = 10.0
+"""Seconds; longer than this machine takes to start a worker and three attendants while it records three calls."""
+SETTINGS = {
+    "agent__lease": str(LEASE),
+    "agent__abandoned": "12",
+    "attendants__orphan_timeout": "16",
+    # Kills that follow at once on one another find a warm attendant each, and count as the first in a row.
+    "attendants__spares": "2",
+    "attendants__healthy": "2",
+    "recording__roll_over_seconds": "20",
+}
 DELAY = 1.0
 """Seconds that composition runs behind live: what an attendant has not composed yet is lost with it."""
 
@@ -76,9 +87,7 @@ class Trial:
         async with AsyncExitStack() as stack:
             machine = await stack.enter_async_context(Machine())
             rooms = [await stack.enter_async_context(LoopbackRoom(1, exact=True)) for _ in range(CALLS)]
-            fleet = await stack.enter_async_context(
-                Fleet(folder, attendants__healthy="5", recording__roll_over_seconds="20", **settings)
-            )
+            fleet = await stack.enter_async_context(Fleet(folder, **{**SETTINGS, **settings}))
             return await _run(fleet, rooms, machine, kinds, seed)
 
     def table(self) -> str:
@@ -151,14 +160,13 @@ class Trial:
     def _wrong_media(self) -> list[str]:
         wrong = []
         for kill in self.kills:
-            calls = Counter(cid for cid, _ in kill.holes)
-            for cid in calls:
-                lost = sum(end - begin for name, (begin, end) in kill.holes if name == cid)
-                allowed = 3.0 + DELAY if kill.kind == "attendant" and kill.which == cid else 0.0
-                if lost > allowed:
-                    wrong.append(
-                        f"kill {kill.number} ({kill.kind}) lost {lost:.2f} s of {cid}, not {allowed:g} at most"
-                    )
+            for cid, (begin, end) in kill.holes:
+                # One that is killed before its first pictures are on the disk lets two holes become one.
+                causes = sum(k.which == cid and begin - 1.0 <= k.at <= end + 1.0 for k in self.kills)
+                allowed = causes * (3.0 + DELAY)
+                if end - begin > allowed:
+                    what = f"kill {kill.number} ({kill.kind})"
+                    wrong.append(f"{what} lost {end - begin:.2f} s of {cid}, not {allowed:g} at most")
         for name, arrived in self.arrived.items():
             holes = [hole for kill in self.kills for cid, hole in kill.holes if cid == _cid(name)]
             inside = [
@@ -194,7 +202,7 @@ async def _run(fleet: Fleet, rooms: list[LoopbackRoom], machine: Machine, kinds:
     await fleet.until(fleet.settled, 30.0, "files or events are left")
     outbox = await fleet.rows("SELECT id, call_cid, position, type FROM outbox ORDER BY seq")
     arrived = {name: await fleet.arrived(name) for name in names}
-    _attribute(kills, {_cid(name): found.holes() for name, found in arrived.items()})
+    _attribute(kills, {_cid(name): _lost(found, machine) for name, found in arrived.items()})
     files, egresses = await fleet.files(), await fleet.rows("SELECT id, state, error FROM egresses")
     letters = await fleet.rows("SELECT event_id, error FROM dead_letters")
     answered = Counter(e["request_id"] for e in fleet.events("egress.request_answered"))
@@ -248,7 +256,20 @@ async def _kill(
 
     await fleet.until(well, 90.0, f"all is not well after kill {number} ({kind} {which})", every=0.2)
     kill.recovered = time.time() - kill.at
+    # What one kill costs is to be seen, not what two at once do.
+    await fleet.until(fleet.rested, 60.0, f"no attendant waits after kill {number} ({kind} {which})", every=0.2)
     return kill
+
+
+def _lost(arrived: Arrived, machine: Machine) -> list[Span]:
+    """Holes, but for pictures that a full machine had no time to compose while it had the sound."""
+    return [
+        (begin, end)
+        for begin, end in arrived.holes()
+        if end - begin > 1.0
+        or not arrived.heard_through((begin, end))
+        or not machine.was_full(begin + DELAY / 2, end + 2 * DELAY)
+    ]
 
 
 def _attribute(kills: list[Kill], holes: dict[str, list[Span]]) -> None:
