@@ -41,6 +41,7 @@ class Leftovers:
     def __init__(self, around: Surroundings) -> None:
         self._around = around
         self._finishing: dict[asyncio.Task[None], str] = {}
+        self._dismissing: set[asyncio.Task[None]] = set()
         self._awaited: dict[Attendant, tuple[str, int]] = {}
         """Attendants that were found with their session and epoch, and are left to whoever takes that session up."""
 
@@ -63,9 +64,10 @@ class Leftovers:
             path = str(one.attendant.path)
             if one.attends is None:
                 # One of an older version does not say whose it is; the ledger does.
-                if path not in theirs:
-                    await dismiss(one.attendant)
-                await one.attendant.hang_up()
+                if path in theirs:
+                    await one.attendant.hang_up()
+                else:
+                    self._dismiss(one.attendant)
                 continue
             running.add((one.attends.session_id, one.attends.epoch))
             one.attendant.pid = one.attends.pid
@@ -99,7 +101,13 @@ class Leftovers:
         """Let go of those that still finish; a later agent finds them."""
         for task in self._finishing:
             task.cancel()
-        await asyncio.gather(*self._finishing, return_exceptions=True)
+        await asyncio.gather(*self._finishing, *self._dismissing, return_exceptions=True)
+
+    def _dismiss(self, attendant: Attendant) -> None:
+        """Send a spare home, while those who attend calls are looked after."""
+        task = asyncio.create_task(dismiss(attendant), name=f"dismissal of {attendant.name}")
+        self._dismissing.add(task)
+        task.add_done_callback(self._dismissing.discard)
 
     def _let_finish(self, attendant: Attendant, session_id: str, epoch: int) -> None:
         task = asyncio.create_task(

@@ -24,9 +24,9 @@ log = logging.getLogger(__name__)
 async def let_finish(around: Surroundings, attendant: Attendant, session_id: str, epoch: int) -> None:
     """Have it leave, under its own epoch, and write down what it says of files until it is over.
 
-    It goes on until its heir records, so that nothing is lost between them, but for no longer than half a lease.
+    It goes on until its heir records, so that nothing is lost between them, but for no longer than a lease.
     """
-    patience = around.settings.agent.lease / 2
+    patience = around.settings.agent.lease
     limit = around.settings.attendants.leave_timeout
     log.warning("session %s has a newer lease: its attendant %s finishes its files", session_id, attendant.name)
     with contextlib.suppress(AttendantGone, TimeoutError):
