@@ -21,6 +21,8 @@ Span = tuple[float, float]
 LATE = 0.25
 """Seconds by which a file's times may be behind the guest's: coding, the way, and one picture of the file."""
 EARLY = 0.05
+FIRST = 1.0
+"""Seconds that a recording may be ahead of a guest's first picture and sound."""
 LEAST = 0.15
 """Seconds from which a hole is one. Between two parts laid end to end there may be less than a picture."""
 
@@ -64,9 +66,16 @@ class Arrived:
         return max(end for _, end in self.pieces)
 
     def holes(self, least: float = LEAST) -> list[Span]:
-        """Where the guest is not both seen and heard, from the first file's begin to the last one's end."""
+        """Where the guest is not both seen and heard, from the first file's begin to the last one's end.
+
+        A recording does not wait long for a first picture: what is missing at its very begin was not there yet.
+        """
         missing = gaps(self.seen, self.begin, self.end) + gaps(self.heard, self.begin, self.end)
-        return [(begin, end) for begin, end in joined(missing) if end - begin >= least]
+        return [
+            (begin, end)
+            for begin, end in joined(missing)
+            if end - begin >= least and (begin > self.begin or end - begin > FIRST)
+        ]
 
     def heard_through(self, hole: Span) -> bool:
         """Whether the guest is heard all through a hole: then only pictures were left out."""
@@ -81,7 +90,7 @@ class Arrived:
         edges = [edge for piece in self.pieces for edge in piece]
         due = [
             second
-            for second in range(int(self.begin + 1), int(self.end - LATE))
+            for second in range(int(self.begin + FIRST + 1), int(self.end - LATE))
             if not any(-LATE < edge - second < LATE + 0.1 for edge in edges)
         ]
         return [second for second in due if second not in self.flashes or second not in self.beeps]
