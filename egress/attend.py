@@ -19,6 +19,7 @@ import os
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from egress import job_file, logs
@@ -74,8 +75,10 @@ class Process:
     def _watch(self, report: Report) -> None:
         self.failed = self.failed or isinstance(report, EgressFailed)
 
-    def leave(self, reason: str) -> None:
+    def leave(self, reason: str, *, unasked: bool = False) -> None:
+        """Finish everything and go. Unasked is an end that no agent wanted: another attendant may go on."""
         if not self._leave.done():
+            self.reports.unasked = unasked
             self._leave.set_result(reason)
 
     def attend(self, job: Job) -> None:
@@ -100,8 +103,11 @@ class Process:
             self._refuse(command.op, "stale_epoch", f"epoch {command.epoch} is over, it is {self._epoch} now")
             return
         self._epoch = command.epoch
+        if self.reports.unasked:
+            log.info("%s comes too late: we leave, and whoever comes next sees to it", command.op)
+            return
         if isinstance(command, Leave):
-            self.leave("the agent told to leave")
+            self.leave("the agent told to leave", unasked=command.resume)
         elif self.attendant is None:
             self._refuse(command.op, "not_attending", "no call is attended")
         elif isinstance(command, Start):
@@ -152,7 +158,7 @@ class Process:
 
 async def _by_hand(job: Job) -> int:
     process = Process()
-    _on_signals(process)
+    _on_signals(process, unasked=False)
     refused: list[Refused] = []
 
     def told(report: Report) -> None:
@@ -169,7 +175,7 @@ async def _by_hand(job: Job) -> int:
 
 async def _by_agent(path: Path) -> int:
     process = Process()
-    _on_signals(process)
+    _on_signals(process, unasked=True)
     socket = CommandSocket(path, process.reports, process.command, process.introduce)
     await socket.open()
     process.reports.tell(Ready(at=utc(time.time()), pid=os.getpid()))
@@ -198,13 +204,14 @@ async def _watch_orphan(process: Process, socket: CommandSocket) -> None:
         await asyncio.sleep(0.5)
         limit = process.attendant.job.orphan_timeout if process.attendant else SPARE_TIMEOUT
         if time.monotonic() - socket.last_word > limit:
-            process.leave(f"no agent has spoken for {limit:g} s")
+            process.leave(f"no agent has spoken for {limit:g} s", unasked=True)
 
 
-def _on_signals(process: Process) -> None:
+def _on_signals(process: Process, *, unasked: bool) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, process.leave, f"signal {signal.Signals(number).name}")
+        leave = partial(process.leave, f"signal {signal.Signals(number).name}", unasked=unasked)
+        loop.add_signal_handler(number, leave)
 
 
 def _bound_memory() -> None:

@@ -94,8 +94,12 @@ class CompositeEgress:
         self._tell(EgressStopped(at=utc(time.time()), egress_id=self.spec.egress_id, reason=reason))
         if self.started:
             self._stage.stop(self.program, time.monotonic())
+        elif code:
+            self.fail(code, reason)
         else:
-            self.fail("nothing_recorded", "the recording was stopped before it began")
+            self.over.set()
+            self._stage.stop(self.program, time.monotonic())
+            self._tell(EgressEnded(at=utc(time.time()), egress_id=self.spec.egress_id))
 
     def fail(self, code: str, message: str) -> None:
         """End with an error. What was closed before stays good."""

@@ -18,7 +18,20 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from egress.composite import utc
-from egress.protocol import COMMAND, Ack, Command, Hello, Ping, Pong, Presence, Progress, Report
+from egress.protocol import (
+    COMMAND,
+    Ack,
+    Command,
+    EgressEnded,
+    EgressStopped,
+    Hello,
+    Over,
+    Ping,
+    Pong,
+    Presence,
+    Progress,
+    Report,
+)
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +49,12 @@ class Reports:
         self._kept: deque[Report] = deque(maxlen=MAX_KEPT)
         self._listeners: list[Callable[[Report], None]] = []
         self._empty = asyncio.Event()
+        self.unasked = False
+        """Whether what ends from now on ends though nobody wanted that."""
 
     def tell(self, report: Report) -> None:
+        if self.unasked and isinstance(report, EgressStopped | EgressEnded | Over):
+            report = report.model_copy(update={"unasked": True})
         if not isinstance(report, PASSING):
             self._seq += 1
             report = report.model_copy(update={"seq": self._seq})

@@ -174,6 +174,8 @@ class Leave(_Said):
 
     op: Literal["leave"] = "leave"
     epoch: int
+    resume: bool = False
+    """What is recorded is to go on when somebody can see to it: its end is ``unasked``."""
 
 
 class Hello(_Said):
@@ -269,6 +271,8 @@ class EgressStopped(_Report):
     report: Literal["egress_stopped"] = "egress_stopped"
     egress_id: str
     reason: str
+    unasked: bool = False
+    """The attendant leaves though nobody wanted the end: what is still wanted goes on with another one."""
 
 
 class EgressEnded(_Report):
@@ -276,6 +280,7 @@ class EgressEnded(_Report):
 
     report: Literal["egress_ended"] = "egress_ended"
     egress_id: str
+    unasked: bool = False
 
 
 class EgressFailed(_Report):
@@ -338,6 +343,7 @@ class Over(_Report):
     report: Literal["over"] = "over"
     code: str
     reason: str
+    unasked: bool = False
     room_ended: bool = False
     """The room is over, and the call's session with it; nobody told us to leave."""
 

@@ -27,6 +27,8 @@ from workers.ledger.asynchronous import AsyncLedger
 from workers.ledger.database import Ledger, LedgerUnavailable
 from workers.ledger.prompt import PromptLedger
 from workers.leftovers import keep_company
+from workers.messages import MESSAGES
+from workers.observing import metrics
 from workers.observing.server import serving
 from workers.observing.vitals import Vitals
 from workers.private import make_private
@@ -125,6 +127,7 @@ class Worker:
         settings = self.settings
         vitals = Vitals(settings, self.ledger, lambda: self._agent.status if self._agent is not None else None)
         make_private(settings)
+        metrics.begin(MESSAGES, ["local", *(store.name for store in settings.stores)])
         with only_worker(settings), serving(settings, self.ledger, vitals):
             if not await self._ledger_came():
                 self.ledger.close()

@@ -108,6 +108,13 @@ class Product:
             await worker.wait()
             raise
 
+    async def kill(self) -> None:
+        """End the worker with -9: its attendants go on."""
+        worker, self._worker = self._worker, None
+        assert worker is not None
+        worker.kill()
+        await worker.wait()
+
     async def send(self, message: dict[str, Any]) -> tuple[int, str]:
         """Put a message on the queue by the command line; returns exit code and what it printed."""
         return await self.run("send", "--json", json.dumps(message))

@@ -222,6 +222,21 @@ def test_a_last_word_ends_what_it_did_not_end_before(ledger: Ledger) -> None:
         assert tx.get_one(Egress, "e1").stop_reason == "the room closed"
 
 
+def test_what_an_attendant_ends_unasked_goes_on_while_it_is_wanted(ledger: Ledger) -> None:
+    begun(ledger)
+    tell(ledger, EgressStarted(seq=1, at=T0, egress_id="e1"))
+    tell(ledger, EgressStopped(seq=2, at=T0, egress_id="e1", reason="nobody spoke", unasked=True))
+    tell(ledger, closed_part(3))
+    tell(ledger, EgressEnded(seq=4, at=T0, egress_id="e1", unasked=True))
+    tell(ledger, Over(seq=5, at=T0, code="", reason="nobody spoke", unasked=True))
+    assert state(ledger) == "active"
+    with ledger.writing() as tx:
+        tx.get_one(Egress, "e1").desired = "stop"
+    tell(ledger, EgressStopped(seq=6, at=T0, egress_id="e1", reason="nobody spoke", unasked=True))
+    tell(ledger, EgressEnded(seq=7, at=T0, egress_id="e1", unasked=True))
+    assert state(ledger) == "finalizing"
+
+
 def test_nothing_is_written_when_a_step_is_not_allowed(ledger: Ledger) -> None:
     want(ledger)
     with ledger.writing() as tx:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
+from egress.logs import about
 from egress.protocol import (
     Attend,
     Disconnected,
@@ -89,7 +90,7 @@ class Conversation:
     async def finish(self) -> None:
         """Have the files finished although nobody knows whether the session is still ours: that does no harm."""
         with contextlib.suppress(AttendantGone):
-            await self._attendant.send(Leave(epoch=self._engaged.epoch))
+            await self._attendant.send(Leave(epoch=self._engaged.epoch, resume=True))
 
     async def _write_down(self, inbox: Inbox) -> Over | None:
         with contextlib.suppress(AttendantGone):
@@ -220,6 +221,12 @@ def _wanted(egress: Egress) -> Wanted:
 
 
 def _log(cid: str, report: Report) -> None:
+    egress_id = getattr(report, "egress_id", None)
+    with about(**({"egress_id": egress_id} if egress_id is not None else {})):
+        _say(cid, report)
+
+
+def _say(cid: str, report: Report) -> None:
     match report:
         case Disconnected():
             log.warning("%s: the SFU is out of reach: %s", cid, report.reason)

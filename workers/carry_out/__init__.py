@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from egress.logs import about
 from workers.carry_out import answers, calls, recordings, sessions
 from workers.carry_out.request import Outcome, Request
 from workers.ledger.database import Ledger
@@ -56,15 +57,20 @@ def carry_out(
     call, whatever the order in which they are taken. Doing it twice with the same ``message_id`` changes nothing.
     """
     request = Request(message_id, _sensible(sent_ms), datetime.now(UTC))
+    with about(**_named(payload)):
+        return _carry_out(ledger, settings, message_type, payload, request)
+
+
+def _carry_out(ledger: Ledger, settings: Settings, message_type: str, payload: object, request: Request) -> Outcome:
     try:
         message = parse(message_type, payload, keyring_of(ledger.engine.dialect))
         outcome = ledger.write(lambda tx: _carried_out(tx, settings, message_type, message, request))
     except Refused as refusal:
         error = refusal
-        log.warning("%s %s is refused: %s", shown(str(message_type)), message_id, error)
+        log.warning("%s %s is refused: %s", shown(str(message_type)), request.message_id, error)
         ledger.write(lambda tx: answers.refused(tx, message_type, payload, request, error))
         raise
-    log.info("%s %s of %s: %s", message_type, message_id, message.call_cid, outcome)
+    log.info("%s %s of %s: %s", message_type, request.message_id, message.call_cid, outcome)
     if outcome.refusal is not None:
         raise outcome.refusal
     return outcome
@@ -74,6 +80,14 @@ def _carried_out(tx: Session, settings: Settings, message_type: str, message: Me
     outcome = _DEEDS[type(message)](tx, settings, message, request)
     answers.taken(tx, message_type, message, request, outcome)
     return outcome
+
+
+def _named(payload: object) -> dict[str, str]:
+    """What the log says a message is about, before anybody has checked it."""
+    if not isinstance(payload, dict):
+        return {}
+    found = {name: payload.get(name) for name in ("call_cid", "session_id", "egress_id")}
+    return {name: shown(value) for name, value in found.items() if isinstance(value, str)}
 
 
 def _sensible(sent_ms: object) -> int:

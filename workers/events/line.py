@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
+from egress.logs import about
 from workers.events.breaker import Breaker
 from workers.events.progress import Progress
 from workers.events.sinks.sink import Envelope, NotTaken, Refused, Sink
@@ -121,7 +122,8 @@ class Line:
             await self._come.acquire()
             cid = self._queue.popleft()
             try:
-                more = await self._turn(cid)
+                with about(**({} if cid == outbox.NO_CALL else {"call_cid": cid})):
+                    more = await self._turn(cid)
             finally:
                 self._sending.discard(cid)
                 self._busy.discard(cid)

@@ -64,6 +64,8 @@ def _apply(tx: Session, session: CallSession, report: Report, template: str, hos
             _write_part(tx, egress, session.epoch, report, template, host)
         case EgressStarted() if not finished:
             lifecycle.started(tx, egress, report.at, now)
+        case EgressStopped() | EgressEnded() if _goes_on(egress, report):
+            pass
         case EgressStopped() if not finished:
             lifecycle.stopped(tx, egress, report.reason, report.at, now)
         case EgressEnded() if not finished:
@@ -74,6 +76,11 @@ def _apply(tx: Session, session: CallSession, report: Report, template: str, hos
             lifecycle.failed(tx, egress, report.code, report.error, now)
         case _:
             pass
+
+
+def _goes_on(egress: Egress, report: EgressStopped | EgressEnded | Over) -> bool:
+    """Whether its attendant goes though it is wanted on: the next one takes it up, as after a crash."""
+    return report.unasked and egress.desired == "run"
 
 
 def _egress(tx: Session, session_id: str, report: Report) -> Egress | None:
@@ -112,7 +119,7 @@ def _write_part(
 def over(tx: Session, egress: Egress, report: Over, now: datetime) -> None:
     """The attendant has gone: what it had begun is at its end; what it never heard of waits for the next one."""
     state = State(egress.state)
-    if state is State.PENDING or egress.files_closed:
+    if state is State.PENDING or egress.files_closed or _goes_on(egress, report):
         return
     if report.code:
         lifecycle.failed(tx, egress, report.code, report.reason, now)

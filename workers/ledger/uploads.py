@@ -24,6 +24,7 @@ class Pending:
     file: File
     store: str
     spec: dict[str, Any]
+    call_cid: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def _pending(tx: Session, *conditions: ColumnElement[bool]) -> list[Pending]:
         .where(File.state.in_(UNFINISHED), *conditions)
         .order_by(File.id)
     )
-    return [Pending(file, egress.storage, egress.spec) for file, egress in tx.execute(query)]
+    return [Pending(file, egress.storage, egress.spec, egress.call_cid) for file, egress in tx.execute(query)]
 
 
 def waiting(tx: Session, host: str) -> int:

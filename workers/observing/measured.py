@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -88,7 +88,7 @@ class Gauges(Collector):
         if self._vitals.status is not None:
             yield from _of_agent(self._vitals.status)
         if found is not None:
-            yield from _families(found)
+            yield from _families(found, ["local", *(store.name for store in self._settings.stores)])
 
     def _current(self) -> Measured | None:
         with self._lock:
@@ -117,7 +117,7 @@ def _of_agent(status: AgentStatus) -> Iterator[GaugeMetricFamily]:
     yield _gauge("wallflower_media_lateness_max_seconds", text, delay)
 
 
-def _families(found: Measured) -> Iterator[GaugeMetricFamily]:
+def _families(found: Measured, stores: Iterable[str]) -> Iterator[GaugeMetricFamily]:
     egresses = GaugeMetricFamily(
         "wallflower_egresses", "Egresses that are not over, of all workers.", labels=["kind", "state"]
     )
@@ -133,7 +133,8 @@ def _families(found: Measured) -> Iterator[GaugeMetricFamily]:
     oldest = GaugeMetricFamily(
         "wallflower_upload_backlog_oldest_seconds", "Since when the oldest of them waits.", labels=["store"]
     )
-    for store, backlog in found.backlog.items():
+    for store in sorted({*stores, *found.backlog}):
+        backlog = found.backlog.get(store, Backlog(0, 0, 0.0))
         files.add_metric([store], backlog.files)
         size.add_metric([store], backlog.size)
         oldest.add_metric([store], backlog.oldest)

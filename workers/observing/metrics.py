@@ -6,6 +6,8 @@ see :mod:`workers.observing.measured`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from sqlalchemy import event
 from sqlalchemy.orm import Session
@@ -69,6 +71,24 @@ MEDIA_DELAY = Histogram(
     buckets=(0.5, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0),
     registry=REGISTRY,
 )
+
+
+def begin(message_types: Iterable[str], stores: Iterable[str]) -> None:
+    """Show every counter at 0 from the start: the first failure is a rise then, not the beginning of a series."""
+    for message_type in message_types:
+        for outcome in ("accepted", "refused", "retried", "failed"):
+            MESSAGES.labels(message_type, outcome)
+    for outcome in ("taken", "refused", "busy", "timed_out", "unreachable"):
+        HOOK_ATTEMPTS.labels(outcome)
+    for outcome in ("restarted", "given_up"):
+        ATTENDANT_RESTARTS.labels(outcome)
+    for outcome in ("played", "dropped"):
+        SALVAGES.labels(outcome)
+    for state in ("complete", "failed", "aborted"):
+        EGRESSES_OVER.labels("composite_recording", state)
+    for store in stores:
+        UPLOADED_BYTES.labels(store)
+        UPLOAD_ERRORS.labels(store)
 
 
 def when_written(tx: Session, counter: Counter) -> None:

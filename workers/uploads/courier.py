@@ -23,6 +23,7 @@ class Courier:
         assert file.key is not None
         self.file_id = file.id
         self.egress_id = file.egress_id
+        self.call_cid = pending.call_cid
         self.path = Path(file.spool_path)
         self.key = file.key
         self.start_time: datetime = file.start_time

@@ -112,7 +112,7 @@ class Lane:
 
     async def _do(self, courier: Courier, step: Step) -> None:
         loop = asyncio.get_running_loop()
-        now_about(egress_id=courier.egress_id)
+        now_about(call_cid=courier.call_cid, egress_id=courier.egress_id)
         try:
             courier.over = await self._sending.do(courier, step) or courier.over
         except (StorageError, OSError) as error:
