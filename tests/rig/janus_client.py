@@ -10,7 +10,7 @@ from json import dumps, loads
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.typing import Subprotocol
 
 
@@ -57,14 +57,17 @@ class Session:
 
     async def open(self, timeout: float = 3.0) -> None:
         """Connect and create the session. Raises OSError or TimeoutError when the server is away."""
-        self._socket = await connect(
-            self._url,
-            subprotocols=[Subprotocol("janus-protocol")],
-            open_timeout=timeout,
-            ping_interval=None,
-            compression=None,
-            max_size=None,
-        )
+        try:
+            self._socket = await connect(
+                self._url,
+                subprotocols=[Subprotocol("janus-protocol")],
+                open_timeout=timeout,
+                ping_interval=None,
+                compression=None,
+                max_size=None,
+            )
+        except WebSocketException as error:  # a server that is starting may hang up in mid-handshake
+            raise ConnectionError(f"Janus did not open: {error}") from error
         self._tasks.append(asyncio.create_task(self._read(self._socket)))
         self._id = (await self.request({"janus": "create"}))["data"]["id"]
         self._tasks.append(asyncio.create_task(self._keep_alive()))

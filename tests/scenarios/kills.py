@@ -192,6 +192,7 @@ async def _run(fleet: Fleet, rooms: list[LoopbackRoom], machine: Machine, kinds:
         await fleet.record(_cid(name), room.url, name)
     requests: list[str] = []
     kills: list[Kill] = []
+    await fleet.until(fleet.rested, 60.0, "no attendant waits before the first kill", every=0.2)
     await asyncio.sleep(2.0)
     for number, kind in enumerate(kinds, 1):
         kills.append(await _kill(fleet, names, number, kind, dice, requests))
