@@ -72,7 +72,7 @@ class CallState:
                     known.participant = participant
             case TrackAdded(session_id, type_, media):
                 if known := self.participants.get(session_id):
-                    media.clock.join(known.clock)
+                    media.join(known.clock)
                     known.tracks[type_] = TrackState(media, now)
             case TrackRemoved(session_id, type_):
                 if known := self.participants.get(session_id):

@@ -27,6 +27,12 @@ class IceConnection(AioiceConnection):
         else:
             super().data_received(data, component)
 
+    def answer_restart(self, username: str, password: str) -> None:
+        """The other side began anew with these credentials (RFC 8445, 9). Our sockets and our own credentials stay, so
+        nothing has to be found again: its checks are answered, and what it nominates is used."""
+        self.remote_username, self.remote_password = username, password
+        self._remote_candidates_end = False
+
     async def get_component_candidates(self, component: int, addresses: list[str], timeout: int = 5) -> list[Candidate]:
         if self.networks:
             wanted = [ip_network(network) for network in self.networks]

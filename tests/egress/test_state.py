@@ -22,7 +22,7 @@ from egress.call.model import (
     Updated,
 )
 from egress.call.state import SILENT_CAMERA, CallState
-from egress.rtc.clock import TrackClock
+from egress.rtc.clock import ParticipantClock, TrackClock
 from layouts.scene import ParticipantView
 
 AUDIO, VIDEO, SCREEN = TrackType.AUDIO, TrackType.VIDEO, TrackType.SCREEN_SHARE
@@ -32,6 +32,9 @@ class Media:
     def __init__(self, rate: int = 90_000) -> None:
         self.clock = TrackClock(rate)
         self.last_packet: float | None = None
+
+    def join(self, group: ParticipantClock) -> None:
+        self.clock.join(group)
 
 
 def media() -> Any:
