@@ -100,7 +100,7 @@ class PeerReceiver:
         before, self._offer = self._offer, offer
         if before is not None and offer.ice.usernameFragment != before.ice.usernameFragment:
             log.info("the other side restarts ICE")
-            connection_of(self._gatherer).answer_restart(offer.ice.usernameFragment, offer.ice.password)
+            connection_of(self._gatherer).answer_restart(offer.ice)
         await self._gatherer.gather()
         # Whoever greets first may greet a side that is not ready, and wait a second for the next try. aioice keeps what
         # comes early, an SFU may not: so the SFU greets, if it leaves us the choice.
