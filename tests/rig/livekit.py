@@ -18,15 +18,18 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import httpx
-import jwt
 from google.protobuf.message import Message
 from livekit.protocol import models, room
 
-from tests.rig import namespace
+from tests.rig import livekit_token, namespace
+from tests.rig.guests import Call, GuestSpec
+from tests.rig.livekit_token import signed
 from tests.rig.namespace import Namespace
 from tests.rig.servers import built
 
 VERSION = "v1.13.1"
+ROOM = "call"
+"""A room for tests that need but one."""
 EMPTY_TIMEOUT = 10
 """Seconds that a room which was made by the API waits for somebody."""
 DEPARTURE_TIMEOUT = 5
@@ -171,6 +174,22 @@ class LivekitServer:
             self._folder.cleanup()
             self._folder = None
 
+    def call(self, guests: list[GuestSpec], room: str | None = None) -> Call:
+        """Where guests of the rig go."""
+        return Call(
+            self.url,
+            room or ROOM,
+            self.host_address,
+            guests,
+            kind="livekit",
+            api_key=self.api_key,
+            api_secret=self.api_secret,
+        )
+
+    def connector(self, room: str | None = None) -> dict[str, Any]:
+        """The room as a message to the product names it, but for who may join it."""
+        return {"type": "livekit", "url": self.url, "room": room or ROOM}
+
     def token(
         self,
         identity: str,
@@ -182,13 +201,18 @@ class LivekitServer:
         valid: float = 3600.0,
         **grants: Any,
     ) -> str:
-        """An access token for ``valid`` seconds from now (negative: one that has expired).
-
-        ``grants`` are the protocol's video grants: ``canPublish=False``, ``hidden=True``, ``recorder=True``, ….
-        """
-        video = {"roomJoin": True, "room": room, **grants}
-        who = {"sub": identity, "name": name, "metadata": metadata, "attributes": dict(attributes or {})}
-        return self._signed({**who, "video": video}, valid)
+        """What :func:`tests.rig.livekit_token.token` makes, with this server's key."""
+        return livekit_token.token(
+            self.api_key,
+            self.api_secret,
+            identity,
+            room,
+            name=name,
+            metadata=metadata,
+            attributes=attributes,
+            valid=valid,
+            **grants,
+        )
 
     async def rooms(self) -> list[models.Room]:
         return list((await self._ask("ListRooms", room.ListRoomsRequest(), room.ListRoomsResponse)).rooms)
@@ -271,7 +295,7 @@ class LivekitServer:
         where = getattr(asked, "room", "") or getattr(asked, "name", "")
         grants = {"roomAdmin": True, "roomList": True, "roomCreate": True, "room": where}
         headers = {
-            "Authorization": f"Bearer {self._signed({'video': grants}, 60)}",
+            "Authorization": f"Bearer {signed(self.api_key, self.api_secret, {'video': grants}, 60)}",
             "Content-Type": "application/protobuf",
         }
         async with _client(5) as client:
@@ -281,12 +305,6 @@ class LivekitServer:
             told = reply.json() if "json" in reply.headers.get("content-type", "") else {"msg": reply.text}
             raise ApiError(told.get("code", str(reply.status_code)), told.get("msg", ""))
         return answer.FromString(reply.content)
-
-    def _signed(self, claims: dict[str, Any], valid: float) -> str:
-        now = int(time.time())
-        # A token that has expired was valid once.
-        times = {"nbf": now - 60 + min(0, int(valid)), "exp": now + int(valid)}
-        return jwt.encode({"iss": self.api_key, **times, **claims}, self.api_secret, "HS256")
 
     def _config(self) -> str:
         # Clients are told a STUN server; without one of its own they would be sent to the Internet's.
