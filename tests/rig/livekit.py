@@ -308,6 +308,7 @@ class LivekitServer:
 
     def _config(self) -> str:
         # Clients are told a STUN server; without one of its own they would be sent to the Internet's.
+        # Guests of the rig speak softly all the time: a few dB below what counts as speaking by default.
         return f"""port: 7880
 bind_addresses: ["{self.address}"]
 keys:
@@ -320,6 +321,8 @@ rtc:
   use_external_ip: false
   node_ip: {self.address}
   stun_servers: ["{self.address}:7882"]
+audio:
+  active_level: 55
 room:
   auto_create: true
   empty_timeout: {EMPTY_TIMEOUT}
