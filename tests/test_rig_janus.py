@@ -15,11 +15,11 @@ from tests.rig.chromium import Chromium
 from tests.rig.guests import Call, Guests, GuestSpec
 from tests.rig.janus import NOTIFY, PLAIN, PVTID, RED, JanusServer
 from tests.rig.janus_client import Refused, Session
+from tests.rig.namespace import ip
+from tests.rig.required import unless
 from tests.rig.subscriber import Subscriber
 
-pytestmark = [
-    pytest.mark.skipif(janus.why_not() is not None, reason=janus.why_not() or ""),
-]
+pytestmark = unless(janus.why_not())
 needs_chromium = pytest.mark.skipif(chromium.why_not() is not None, reason=chromium.why_not() or "")
 
 
@@ -181,15 +181,15 @@ async def test_a_timeline_is_followed(server: JanusServer) -> None:
 
 async def test_what_a_killed_run_left_is_taken_away() -> None:
     gone = "wf-sfu-250-4194305-1"  # above the highest process id there can be
-    janus._ip("netns", "add", gone)
-    janus._ip("link", "add", "wfs250", "type", "veth", "peer", "name", "wfp250")
+    ip("netns", "add", gone)
+    ip("link", "add", "wfs250", "type", "veth", "peer", "name", "wfp250")
     try:
         async with JanusServer():
-            assert gone not in janus._ip("netns", "list").stdout
-            assert "wfs250" not in janus._ip("link").stdout
+            assert gone not in ip("netns", "list").stdout
+            assert "wfs250" not in ip("link").stdout
     finally:
-        janus._ip("link", "del", "wfs250", check=False)
-        janus._ip("netns", "del", gone, check=False)
+        ip("link", "del", "wfs250", check=False)
+        ip("netns", "del", gone, check=False)
 
 
 async def test_nothing_is_left_behind() -> None:

@@ -1,15 +1,12 @@
 """A real Janus in a network namespace of its own, with rooms made for tests.
 
-Debian's ``janus`` runs inside a namespace that one pair of virtual interfaces joins to this host, because ICE leaves
-loopback addresses out. Making a namespace needs root: :func:`why_not` says what is missing.
+Debian's ``janus`` runs inside a namespace (:mod:`tests.rig.namespace`). :func:`why_not` says what is missing for that.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import re
 import shutil
 import signal
 import subprocess
@@ -21,7 +18,10 @@ from typing import Any, Self
 
 import httpx
 
+from tests.rig import namespace
+from tests.rig.guests import Call, GuestSpec
 from tests.rig.janus_client import Session
+from tests.rig.namespace import Namespace
 
 PLAIN = 1234
 """A room with the defaults of a video call."""
@@ -37,7 +37,6 @@ STRANGERS = 999_999
 _PLUGINS = Path("/usr/lib/x86_64-linux-gnu/janus/plugins")
 _TRANSPORTS = Path("/usr/lib/x86_64-linux-gnu/janus/transports")
 _EVENTS = Path("/usr/lib/x86_64-linux-gnu/janus/events")
-_NAMESPACE = re.compile(r"wf-sfu-(\d+)-(\d+)-(\d+)")
 
 _ROOM_DEFAULTS: dict[str, Any] = {
     "publishers": 100,
@@ -60,37 +59,38 @@ _ROOMS: dict[int, dict[str, Any]] = {
 
 
 def why_not() -> str | None:
-    """One line on why no Janus can be started here, or None. Meant for ``pytest.mark.skipif``."""
-    if os.geteuid() != 0:
-        return "a network namespace for Janus needs root"
-    for program in ("janus", "ip"):
-        if shutil.which(program) is None:
-            return f"{program} is not installed (Debian packages janus and iproute2)"
-    return None
+    """One line on why no Janus can be started here, or None. Meant for :mod:`tests.rig.required`."""
+    if shutil.which("janus") is None:
+        return "janus is not installed (Debian package janus)"
+    return namespace.why_not()
 
 
 class JanusServer:
     """``async with JanusServer() as janus``: a running server, gone with its namespace at the end."""
 
     def __init__(self) -> None:
-        self._namespace = ""
-        self._number = 0
+        self._namespace: Namespace | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
+    def namespace(self) -> Namespace:
+        assert self._namespace is not None
+        return self._namespace
+
+    @property
     def address(self) -> str:
         """Where the server is."""
-        return f"10.233.{self._number}.2"
+        return self.namespace.address
 
     @property
     def host_address(self) -> str:
-        """This host's end of the pair: what guests and attendants must offer to ICE."""
-        return f"10.233.{self._number}.1"
+        """This host's end of the wire: what guests and attendants must offer to ICE."""
+        return self.namespace.host_address
 
     @property
     def host_network(self) -> str:
-        return f"10.233.{self._number}.0/30"
+        return self.namespace.host_network
 
     @property
     def http_url(self) -> str:
@@ -116,7 +116,7 @@ class JanusServer:
         reason = why_not()
         if reason:
             raise RuntimeError(reason)
-        await asyncio.to_thread(self._make_network)
+        self._namespace = await asyncio.to_thread(Namespace.make)
         try:
             self._folder = tempfile.TemporaryDirectory(prefix="wf-janus-")
             _write_config(Path(self._folder.name))
@@ -151,7 +151,7 @@ class JanusServer:
         assert self._folder is not None
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                ["ip", "netns", "exec", self._namespace, "janus", "-F", self._folder.name],
+                self.namespace.command("janus", "-F", self._folder.name),
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
@@ -174,12 +174,21 @@ class JanusServer:
     async def stop(self) -> None:
         """End the server and take its network away. Safe to call twice."""
         await self.kill()
-        if self._namespace:
-            await asyncio.to_thread(_remove_network, self._number, self._namespace)
-            self._namespace = ""
+        if self._namespace is not None:
+            await asyncio.to_thread(self._namespace.remove)
+            self._namespace = None
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None
+
+    def call(self, guests: list[GuestSpec], room: int | None = None) -> Call:
+        """Where guests of the rig go."""
+        assert self.ws_url is not None
+        return Call(self.ws_url, room or PLAIN, self.host_address, guests)
+
+    def connector(self, room: int | None = None) -> dict[str, Any]:
+        """The room as a message to the product names it."""
+        return {"type": "janus", "url": self.http_url, "room": room or PLAIN}
 
     async def ask(self, body: dict[str, Any]) -> dict[str, Any]:
         """One request to the VideoRoom plugin; returns the plugin's data. For synchronous requests only."""
@@ -250,69 +259,9 @@ class JanusServer:
                 raise TimeoutError(f"{count} publishers expected, there are {publishing}")
             await asyncio.sleep(0.1)
 
-    def _make_network(self) -> None:
-        _sweep()
-        for number in range(1, 255):
-            # Making the interface is what claims the number: it fails when somebody else has it.
-            made = _ip("link", "add", f"wfs{number}", "type", "veth", "peer", "name", f"wfp{number}", check=False)
-            if made.returncode == 0:
-                break
-        else:
-            raise RuntimeError("no free address pair in 10.233.0.0/16")
-        self._number = number
-        self._namespace = f"wf-sfu-{number}-{os.getpid()}-{_started(os.getpid())}"
-        inside = ["netns", "exec", self._namespace, "ip"]
-        try:
-            _ip("netns", "add", self._namespace)
-            _ip("link", "set", f"wfp{number}", "netns", self._namespace, "name", "eth0")
-            _ip(*inside, "addr", "add", f"{self.address}/30", "dev", "eth0")
-            _ip(*inside, "link", "set", "lo", "up")
-            _ip(*inside, "link", "set", "eth0", "up")
-            _ip("addr", "add", f"{self.host_address}/30", "dev", f"wfs{number}")
-            _ip("link", "set", f"wfs{number}", "up")
-        except BaseException:
-            _remove_network(number, self._namespace)
-            raise
-
 
 def _has_websockets() -> bool:
     return (_TRANSPORTS / "libjanus_websockets.so").exists()
-
-
-def _ip(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(["ip", *arguments], capture_output=True, text=True, timeout=10)
-    if check and done.returncode:
-        raise RuntimeError(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
-    return done
-
-
-def _remove_network(number: int, namespace: str) -> None:
-    _ip("netns", "del", namespace, check=False)
-    _ip("link", "del", f"wfs{number}", check=False)
-
-
-def _started(pid: int) -> int:
-    """When a process started, in clock ticks since boot: with the pid it names one run; 0 when there is none."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return 0
-    return int(stat.rpartition(")")[2].split()[19])
-
-
-def _sweep() -> None:
-    """Take away what runs of this rig left behind that are no longer alive, their Janus included."""
-    for line in _ip("netns", "list").stdout.splitlines():
-        match = _NAMESPACE.match(line)
-        if match is None:
-            continue
-        number, pid, started = map(int, match.groups())
-        if _started(pid) == started:
-            continue
-        for left in _ip("netns", "pids", match.group(), check=False).stdout.split():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(left), signal.SIGKILL)
-        _remove_network(number, match.group())
 
 
 def _write_config(folder: Path) -> None:

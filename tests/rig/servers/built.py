@@ -20,16 +20,31 @@ def binary(module: str, version: str, package: str) -> Path:
 
     Raises CannotBuild.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wallflower" / "servers"
-    program = cache / f"{module}-{version}"
+    program = _program(module, version)
     if program.is_file():
         return program
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "build.lock").open("w") as lock:
+    program.parent.mkdir(parents=True, exist_ok=True)
+    with program.with_name("build.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not program.is_file():
             _build(Path(__file__).with_name(module), package, program)
     return program
+
+
+def why_not(module: str, version: str) -> str | None:
+    """One line on why there is no such server here and no toolchain to make one with, or None."""
+    if _program(module, version).is_file() or _toolchains():
+        return None
+    return f"there is neither go nor uv to build {module} with"
+
+
+def cache() -> Path:
+    """The folder outside the checkout where what was built once is kept."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wallflower"
+
+
+def _program(module: str, version: str) -> Path:
+    return cache() / "servers" / f"{module}-{version}"
 
 
 def _build(module: Path, package: str, program: Path) -> None:
