@@ -60,3 +60,4 @@ def secrets_of(settings: Settings) -> Iterator[str]:
             yield parts.query
     addresses = [call_type.connector for call_type in settings.call_types.values()]
     yield from (value for value in logs.telling_in([*addresses, *settings.ice_servers]) if "{" not in value)
+    yield from logs.telling_in(list(settings.projects.values()))

@@ -43,7 +43,7 @@ async def test_a_watched_room_fills_empties_and_is_destroyed_and_nobody_in_it_no
             tx.get_one(Call, CALL).settings = AUTO_ON
             epoch = claims.claim(tx, "s1", "worker", T0, 30)
         assert epoch is not None
-        life = asyncio.create_task(SessionLife("s1", epoch, Around(settings, shared, Lookout())).run())
+        life = asyncio.create_task(SessionLife("s1", epoch, Around(settings, shared, Lookout({}))).run())
 
         guest = await Publisher(janus, "Ana", room).enter()
         guest.events.clear()
