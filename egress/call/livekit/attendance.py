@@ -19,8 +19,8 @@ from livekit.protocol import models, rtc
 from egress.call.connector import ROOM_GONE, Attending, ConnectorError
 from egress.call.livekit import roster as rosters
 from egress.call.livekit.address import LivekitAddress
-from egress.call.livekit.api import RoomService
-from egress.call.livekit.departures import Departure, Then, departure, not_livekit, refusal
+from egress.call.livekit.api import RoomService, not_livekit
+from egress.call.livekit.departures import Departure, Then, departure, refusal
 from egress.call.livekit.people import is_guest
 from egress.call.livekit.reception import Reception
 from egress.call.livekit.roster import Guest, Published
@@ -119,7 +119,9 @@ class LivekitAttendance:
             except ConnectorError as error:
                 self._queue.put_nowait(error)
                 return
-            except (Foreign, OSError) as error:
+            except Foreign as foreign:
+                left = Departure(then, str(not_livekit(str(foreign))))
+            except OSError as error:
                 left = Departure(then, str(error))
             if left.then is Then.END:
                 self._queue.put_nowait(Ended(left.reason, left.code))

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from livekit.protocol import models, rtc
 
-from egress.call.connector import ConnectorError
+from egress.call.connector import ROOM_GONE, ConnectorError
+from egress.call.livekit.api import not_livekit, unauthorized
 from egress.call.livekit.signal import Turned
 from egress.call.model import REMOVED
 
@@ -52,26 +53,16 @@ def refusal(turned: Turned) -> ConnectorError:
     said = str(turned)
     lower = said.lower()
     if turned.status == 401:
-        if "expired" in lower:
-            return ConnectorError("token_expired", "LiveKit says that the token has expired")
         if "permission" in lower:
-            return ConnectorError("permission_denied", "LiveKit says that the token does not allow to join this room")
-        if "api key" in lower:
-            return ConnectorError("unauthorized", "LiveKit does not know the API key")
-        return ConnectorError(
-            "unauthorized", "LiveKit does not accept the token: the API secret is not the one that belongs to the key"
-        )
+            return ConnectorError("permission_denied", "LiveKit says that the token may not join this room")
+        return unauthorized(said)
     if turned.status == 403:
         return ConnectorError("permission_denied", f"LiveKit does not let us join ({said or 403})")
     if turned.status == 404 and "room" in lower:
-        return ConnectorError("room_not_found", "LiveKit has no such room and makes none by itself")
-    if turned.status in (400, 429):
-        return ConnectorError("refused", f"LiveKit refuses the join ({said or turned.status})")
-    return not_livekit(f"it answers with {turned.status}")
-
-
-def not_livekit(why: str) -> ConnectorError:
-    return ConnectorError("not_livekit", f"there is no LiveKit at this url: {why}")
+        return ConnectorError(ROOM_GONE, "LiveKit has no such room and makes none by itself")
+    if turned.status == 400:
+        return ConnectorError("refused", f"LiveKit refuses the join ({said or 400})")
+    return not_livekit(f"with HTTP {turned.status}")
 
 
 def _name(reason: int) -> str:

@@ -26,6 +26,8 @@ PING_INTERVAL = 5.0
 PING_TIMEOUT = 15.0
 """Used until the server says its own."""
 LARGEST_MESSAGE = 4 << 20
+PASSING = (408, 429)
+"""Answers of HTTP below 500 that are not about us."""
 
 
 class Turned(Exception):
@@ -37,7 +39,7 @@ class Turned(Exception):
 
 
 class Foreign(Exception):
-    """Something answers there that is no LiveKit."""
+    """Something answers there that is no LiveKit. The text is how, in a few words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +81,13 @@ class Signal:
             )
         except InvalidStatus as error:
             status, body = error.response.status_code, error.response.body or b""
-            if status >= 500:
+            if status >= 500 or status in PASSING:
                 raise ConnectionError(f"LiveKit answers with {status}") from error
             raise Turned(status, body.decode(errors="replace").strip()[:300]) from error
         except InvalidMessage as error:
-            raise Foreign("it does not speak HTTP") from error
+            raise Foreign("without HTTP") from error
         except (InvalidHandshake, InvalidURI) as error:
-            raise Foreign(f"it does not speak WebSocket ({type(error).__name__})") from error
+            raise Foreign(f"without a WebSocket ({type(error).__name__})") from error
         except TimeoutError as error:
             raise ConnectionError("LiveKit does not answer") from error
         signal = cls(socket)
@@ -101,9 +103,9 @@ class Signal:
             async with asyncio.timeout(ANSWER_TIMEOUT):
                 message = await self.receive()
         except TimeoutError as error:
-            raise Foreign("it says nothing to a join") from error
+            raise Foreign("with silence to a join") from error
         if message.WhichOneof("message") not in ("join", "reconnect", "leave"):
-            raise Foreign("it does not answer a join")
+            raise Foreign("with something else than a join")
         join = message.join
         interval, patience = join.ping_interval or PING_INTERVAL, join.ping_timeout or PING_TIMEOUT
         self._pinging = asyncio.create_task(self._ping(float(interval), float(patience)))
@@ -124,11 +126,11 @@ class Signal:
             receiving.cancel()
         self._heard = time.monotonic()
         if isinstance(data, str):
-            raise Foreign("it does not speak LiveKit's protocol")
+            raise Foreign("in another protocol")
         try:
             return rtc.SignalResponse.FromString(data)
         except DecodeError as error:
-            raise Foreign("it does not speak LiveKit's protocol") from error
+            raise Foreign("in another protocol") from error
 
     async def send(self, request: rtc.SignalRequest) -> None:
         try:
