@@ -52,12 +52,16 @@ def why_not() -> str | None:
 
 
 class LivekitServer:
-    """``async with LivekitServer() as livekit``: a running server, gone with its namespace at the end."""
+    """``async with LivekitServer() as livekit``: a running server, gone with its namespace at the end.
+
+    Without ``auto_create`` a room is there only when :meth:`create_room` has made it.
+    """
 
     api_key = "rig"
     api_secret = "a-secret-of-the-rig-for-tests-only-0123456789"
 
-    def __init__(self) -> None:
+    def __init__(self, *, auto_create: bool = True) -> None:
+        self._auto_create = auto_create
         self._namespace: Namespace | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._program = Path()
@@ -324,7 +328,7 @@ rtc:
 audio:
   active_level: 55
 room:
-  auto_create: true
+  auto_create: {str(self._auto_create).lower()}
   empty_timeout: {EMPTY_TIMEOUT}
   departure_timeout: {DEPARTURE_TIMEOUT}
 """

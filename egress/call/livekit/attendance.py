@@ -79,6 +79,7 @@ class LivekitAttendance:
         self._connected = False
         self._seen = False
         self._trouble_since: float | None = None
+        """When the first of the tries that are going on began."""
         self._failures = 0
 
     async def events(self) -> AsyncIterator[CallEvent]:
@@ -138,6 +139,8 @@ class LivekitAttendance:
     async def _enter(self, then: Then) -> Signal:
         """Join, or resume. Raises ConnectorError when that will never work, OSError or Foreign when it may yet."""
         resume = Resume(self._sid) if then is Then.RESUME and self._sid else None
+        if self._trouble_since is None:
+            self._trouble_since = time.monotonic()
         try:
             if resume is None:
                 self._reception.prepare()
@@ -145,22 +148,15 @@ class LivekitAttendance:
         except Turned as turned:
             final = refusal(turned)
             if final.code == ROOM_GONE and self._seen:
-                if time.monotonic() - self._trouble(time.monotonic()) < ROOM_GRACE:
+                if time.monotonic() - self._trouble_since < ROOM_GRACE:
                     raise ConnectionError(str(final)) from turned
                 raise ConnectorError(ROOM_GONE, "the room does not exist any more") from turned
             raise final from turned
         except Foreign as foreign:
-            now = time.monotonic()
-            if not self._seen and now - self._trouble(now) > FOREIGN_GRACE:
+            if not self._seen and time.monotonic() - self._trouble_since > FOREIGN_GRACE:
                 raise not_livekit(str(foreign)) from foreign
             raise
         return signal
-
-    def _trouble(self, now: float) -> float:
-        """Since when it does not work."""
-        if self._trouble_since is None:
-            self._trouble_since = now
-        return self._trouble_since
 
     def _token(self) -> str:
         if self._refreshed is not None and self._address.token is not None:

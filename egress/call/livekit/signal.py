@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMes
 
 PROTOCOL = 15
 CONNECT_TIMEOUT = 3.0
-ANSWER_TIMEOUT = 5.0
+ANSWER_TIMEOUT = 4.0
 """Seconds in which the server must say something to a join."""
 PING_INTERVAL = 5.0
 PING_TIMEOUT = 15.0
