@@ -178,7 +178,7 @@ class LivekitServer:
             self._folder.cleanup()
             self._folder = None
 
-    def call(self, guests: list[GuestSpec], room: str | None = None) -> Call:
+    def call(self, guests: list[GuestSpec], room: int | str | None = None) -> Call:
         """Where guests of the rig go."""
         return Call(
             self.url,
@@ -190,7 +190,7 @@ class LivekitServer:
             api_secret=self.api_secret,
         )
 
-    def connector(self, room: str | None = None) -> dict[str, Any]:
+    def connector(self, room: int | str | None = None) -> dict[str, Any]:
         """The room as a message to the product names it, but for who may join it."""
         return {"type": "livekit", "url": self.url, "room": room or ROOM}
 
@@ -234,15 +234,16 @@ class LivekitServer:
             "UpdateRoomMetadata", room.UpdateRoomMetadataRequest(room=name, metadata=metadata), models.Room
         )
 
-    async def participants(self, name: str) -> list[models.ParticipantInfo]:
-        """Who is in the room, hidden ones included; nobody when there is no such room."""
+    async def participants(self, name: str, hidden: bool = True) -> list[models.ParticipantInfo]:
+        """Who is in the room, with those who are hidden or without; nobody when there is no such room."""
         try:
             asked = room.ListParticipantsRequest(room=name)
-            return list((await self._ask("ListParticipants", asked, room.ListParticipantsResponse)).participants)
+            there = (await self._ask("ListParticipants", asked, room.ListParticipantsResponse)).participants
         except ApiError as error:
             if error.code == "not_found":
                 return []
             raise
+        return [one for one in there if hidden or not one.permission.hidden]
 
     async def remove_participant(self, name: str, identity: str) -> None:
         asked = room.RoomParticipantIdentity(room=name, identity=identity)
@@ -285,8 +286,7 @@ class LivekitServer:
         """Wait until so many participants that are not hidden have tracks in the room."""
         deadline = time.monotonic() + timeout
         while True:
-            there = await self.participants(name)
-            publishing = [one for one in there if one.tracks and not one.permission.hidden]
+            publishing = [one for one in await self.participants(name, hidden=False) if one.tracks]
             if len(publishing) == count:
                 return publishing
             if time.monotonic() > deadline:
