@@ -37,6 +37,7 @@ def test_an_address_of_a_room_is_taken(given: dict[str, Any]) -> None:
         ("https://livekit.example/", "wss://livekit.example", "https://livekit.example"),
         ("ws://10.0.0.1:7880", "ws://10.0.0.1:7880", "http://10.0.0.1:7880"),
         ("HTTP://10.0.0.1:7880/a/b/", "ws://10.0.0.1:7880/a/b", "http://10.0.0.1:7880/a/b"),
+        ("wss://bücher.example", "wss://bücher.example", "https://bücher.example"),
         ("ws://[fd00::1]:7880", "ws://[fd00::1]:7880", "http://[fd00::1]:7880"),
     ],
 )
@@ -62,6 +63,7 @@ ONLY_ONE = "only one of token, api_key with api_secret, and project may be given
         ({**GOOD, "url": "livekit.example"}, "url", LOOKS),
         ({**GOOD, "url": "wss://"}, "url", LOOKS),
         ({**GOOD, "url": "wss://a host"}, "url", LOOKS),
+        ({**GOOD, "url": "wss://xn--a"}, "url", LOOKS),
         ({**GOOD, "url": "wss://livekit.example/\n"}, "url", LOOKS),
         ({**GOOD, "url": "wss://me:hush@livekit.example"}, "url", "url must not carry a user name or password"),
         ({**GOOD, "url": "wss://livekit.example?a=b"}, "url", "url must end with its path"),

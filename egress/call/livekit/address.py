@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
+import httpx
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
 from egress.call.connector import ConnectorError
@@ -46,7 +47,7 @@ class LivekitAddress(BaseModel):
                 raise ValueError("is missing; only where a project is named may it be left out")
             return None
         parts = urlsplit(value)
-        if parts.scheme not in _SECURE or not parts.hostname or not value.isprintable() or " " in value:
+        if parts.scheme not in _SECURE or not parts.hostname or not _has_a_host(value):
             raise ValueError("url must look like wss://host, ws://host:7880, https://host or http://host:7880")
         if parts.username or parts.password:
             raise ValueError("url must not carry a user name or password")
@@ -86,6 +87,14 @@ class LivekitAddress(BaseModel):
             raise not_looked_up(self)
         scheme, _, rest = self.url.partition("://")
         return f"{secure if _SECURE[scheme.lower()] else plain}://{rest.rstrip('/')}"
+
+
+def _has_a_host(url: str) -> bool:
+    """Whether it names a host that can be asked for, international names included (RFC 5891)."""
+    try:
+        return url.isprintable() and " " not in url and bool(httpx.URL(url).host)
+    except (httpx.InvalidURL, UnicodeError):
+        return False
 
 
 def not_looked_up(address: LivekitAddress) -> ConnectorError:

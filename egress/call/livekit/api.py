@@ -83,8 +83,6 @@ class RoomService:
                 content=request.SerializeToString(),
                 headers={"Content-Type": _PROTOBUF, "Authorization": f"Bearer {token}"},
             )
-        except httpx.InvalidURL:
-            raise ConnectorError("not_livekit", "the URL cannot be that of a server") from None
         except httpx.HTTPError as error:
             raise ConnectionError(f"LiveKit does not answer ({type(error).__name__})") from error
         if reply.status_code != httpx.codes.OK:
