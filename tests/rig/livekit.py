@@ -191,8 +191,9 @@ class LivekitServer:
         )
 
     def connector(self, room: int | str | None = None) -> dict[str, Any]:
-        """The room as a message to the product names it, but for who may join it."""
-        return {"type": "livekit", "url": self.url, "room": room or ROOM}
+        """The room as a message to the product names it."""
+        key = {"api_key": self.api_key, "api_secret": self.api_secret}
+        return {"type": "livekit", "url": self.url, "room": room or ROOM, **key}
 
     def token(
         self,
