@@ -75,7 +75,7 @@ async def record(
 
     ``room`` is one of the SFU's own for tests if it is not given; ``connector`` is said of it besides where it is.
     """
-    address = {**sfu.connector(room), **(connector or {})}
+    address = sfu.connector(room) | (connector or {})
     for attempt in range(1, ATTEMPTS + 1):
         done, void = await _record_once(
             folder / f"take{attempt}",
