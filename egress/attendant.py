@@ -23,9 +23,10 @@ from egress.call.model import (
     TrackAdded,
     TrackRemoved,
     TrackType,
+    TrackUnreadable,
     Wants,
 )
-from egress.call.state import CallState, TrackState
+from egress.call.state import CallState
 from egress.composite import CompositeEgress, Tell, utc
 from egress.director import larger
 from egress.logs import about
@@ -149,13 +150,15 @@ class Attendant:
         try:
             kind = connector(self.job.connector["type"])
             address = kind.Address.model_validate(self.job.connector)
-            self._attendance = kind.attend(address, Attending(self.job.call_cid, self.job.ice, self.job.delay))
+            recording = any(isinstance(spec, CompositeRecording) for spec in self.job.egresses)
+            attending = Attending(self.job.call_cid, self.job.ice, self.job.delay, recording)
+            self._attendance = kind.attend(address, attending)
             timeout = self._loop.call_later(CONNECT_TIMEOUT, self._never_connected)
             try:
                 async for event in self._attendance.events():
                     self._on_event(event)
                     if isinstance(event, Ended):
-                        self.room_ended = True
+                        self.room_ended = not event.code
                         self._over("", event.reason)
                         return
             finally:
@@ -205,7 +208,11 @@ class Attendant:
             case Left(session_id):
                 for type_ in TrackType:
                     self._drop(session_id, type_)
-            case TrackRemoved(session_id, type_) | TrackAdded(session_id, type_, _):
+            case (
+                TrackRemoved(session_id, type_)
+                | TrackAdded(session_id, type_, _)
+                | TrackUnreadable(session_id, type_, _, _)
+            ):
                 self._drop(session_id, type_)
             case _:
                 pass
@@ -303,9 +310,11 @@ class Attendant:
             type_ = TrackType(name)
             if key in wanted:
                 self._seen[key] = now
+            state = self.state.track(session_id, type_)
             recently = now - self._seen.get(key, -math.inf) < self.job.delay + 1.0
-            wish = wanted.get(key) or (self._wishes.get(key) if recently else None)
-            state = self._track_state(session_id, type_)
+            # An SFU that has paused a track tells of its end only to those who still want it.
+            held = recently or (state is not None and state.paused)
+            wish = wanted.get(key) or (self._wishes.get(key) if held else None)
             if wish is not None and not source.listening:
                 source.start()
                 if state is not None:
@@ -317,10 +326,6 @@ class Attendant:
             if self._attendance is not None and (key not in self._wishes or self._wishes[key] != wish):
                 self._wishes[key] = wish
                 self._attendance.wants(session_id, type_, wish)
-
-    def _track_state(self, session_id: str, type_: TrackType) -> TrackState | None:
-        participant = self.state.participants.get(session_id)
-        return participant.tracks.get(type_) if participant else None
 
     def _can_begin(self, egress: CompositeEgress, now: float) -> bool:
         """Not before the first pictures are there, so that no recording begins with placeholders; but soon."""

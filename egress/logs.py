@@ -94,13 +94,17 @@ _HARMLESS = ("roles_key",)
 """Names that only sound like it: what they say may be any word."""
 
 
+def is_telling(name: str) -> bool:
+    """Whether what has that name is secret, as far as names tell."""
+    return name not in _HARMLESS and any(part in name.lower() for part in _TELLING)
+
+
 def telling_in(value: Any) -> Iterator[str]:
     """Strings that are secret by their names, where an object is free-form: the address of a room."""
     if isinstance(value, dict):
         for name, one in value.items():
-            if isinstance(one, str) and any(part in name.lower() for part in _TELLING):
-                if name not in _HARMLESS:
-                    yield one
+            if isinstance(one, str) and is_telling(name):
+                yield one
             else:
                 yield from telling_in(one)
     elif isinstance(value, list):

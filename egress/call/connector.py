@@ -35,6 +35,8 @@ class Attending:
     ice: IceSettings
     delay: float = 1.0
     """Seconds that the call is composed behind live: how long a lost packet is worth waiting for."""
+    recording: bool = True
+    """Whether anything of the call is recorded, as opposed to merely looked at or written down as text."""
 
 
 @dataclass(frozen=True, slots=True)

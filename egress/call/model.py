@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
+from typing import Literal
 
 from egress.rtc.track import MediaTrack
 
@@ -87,6 +88,50 @@ class TrackMuted:
 
 
 @dataclass(frozen=True, slots=True)
+class TrackPaused:
+    """The SFU has stopped sending a track that is wanted, because our bandwidth is short, or sends it again.
+
+    A pause ends with ``paused`` False, or with the track.
+    """
+
+    session_id: str
+    type: TrackType
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TrackUnreadable:
+    """A track is published that cannot be received: its tile shows the placeholder, its sound is missing.
+
+    Should it become readable, ``TrackAdded`` follows; should it go, ``TrackRemoved``. ``codec`` is empty where that is
+    not known, or not the cause; ``reason`` is one sentence for people.
+    """
+
+    session_id: str
+    type: TrackType
+    codec: str
+    reason: str
+
+
+ConnectionQuality = Literal["excellent", "good", "poor", "lost"]
+
+
+@dataclass(frozen=True, slots=True)
+class QualityChanged:
+    """How well a participant is connected, by the SFU's own measure. It holds until told otherwise."""
+
+    session_id: str
+    quality: ConnectionQuality
+
+
+@dataclass(frozen=True, slots=True)
+class RoomChanged:
+    """The room's metadata, as the SFU keeps it: told after ``Connected`` where there is any, and at every change."""
+
+    metadata: str
+
+
+@dataclass(frozen=True, slots=True)
 class Speaking:
     """Speakers as the SFU tells them (connectors whose RTP carries no audio level).
 
@@ -115,11 +160,20 @@ class Connected:
     """The connector attends the room: what is published from here on is told."""
 
 
+REMOVED = "removed"
+"""The code of :class:`Ended` when an administrator put us out of a room that goes on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The room is over, or we were put out of it: nothing more will come."""
+    """The room is over, or we were put out of it: nothing more will come.
+
+    Without a ``code`` the room is over, and the call's session with it. With one it is only we who are out, and nobody
+    is sent in again for what was recorded.
+    """
 
     reason: str
+    code: str = ""
 
 
 CallEvent = (
@@ -129,6 +183,10 @@ CallEvent = (
     | TrackAdded
     | TrackRemoved
     | TrackMuted
+    | TrackPaused
+    | TrackUnreadable
+    | QualityChanged
+    | RoomChanged
     | Speaking
     | Pinned
     | Connected

@@ -7,16 +7,21 @@ from dataclasses import dataclass, field
 
 from egress.call.model import (
     CallEvent,
+    ConnectionQuality,
     Disconnected,
     Joined,
     Left,
     Participant,
     Pinned,
+    QualityChanged,
+    RoomChanged,
     Speaking,
     TrackAdded,
     TrackMuted,
+    TrackPaused,
     TrackRemoved,
     TrackType,
+    TrackUnreadable,
     Updated,
 )
 from egress.call.speakers import Speakers
@@ -27,6 +32,11 @@ from layouts.scene import CallView, ParticipantView
 SILENT_CAMERA = 1.2
 """Seconds without a packet after which a camera counts as off. A shared screen may rest as long as it likes."""
 
+PAUSED_PICTURE = 1.0
+"""Seconds for which the last picture of a track stays that the SFU has stopped sending."""
+MAX_METADATA = 8192
+"""Characters of a room's metadata that are kept."""
+
 
 @dataclass(slots=True)
 class TrackState:
@@ -36,6 +46,9 @@ class TrackState:
     wanted: bool = False
     """Whether pictures are being received (a track that nobody wants sends nothing, and is not off for that)."""
     wanted_since: float = 0.0
+    paused: bool = False
+    """The SFU has stopped sending it, because our bandwidth is short."""
+    paused_since: float = 0.0
 
 
 @dataclass(slots=True)
@@ -45,6 +58,10 @@ class ParticipantState:
     tracks: dict[TrackType, TrackState] = field(default_factory=dict)
     clock: ParticipantClock = field(default_factory=ParticipantClock)
     pinned: bool = False
+    quality: ConnectionQuality | None = None
+    """None while the SFU has told none."""
+    unreadable: dict[TrackType, str] = field(default_factory=dict)
+    """Why what is published of that type cannot be received."""
 
 
 class CallState:
@@ -53,6 +70,7 @@ class CallState:
     def __init__(self) -> None:
         self.participants: dict[str, ParticipantState] = {}
         self.speakers = Speakers()
+        self.room_metadata = ""
         self._told_levels: dict[str, float] | None = None
 
     def apply(self, event: CallEvent, now: float) -> None:
@@ -72,14 +90,28 @@ class CallState:
                     known.participant = participant
             case TrackAdded(session_id, type_, media):
                 if known := self.participants.get(session_id):
-                    media.clock.join(known.clock)
+                    media.join(known.clock)
                     known.tracks[type_] = TrackState(media, now)
+                    known.unreadable.pop(type_, None)
             case TrackRemoved(session_id, type_):
                 if known := self.participants.get(session_id):
                     known.tracks.pop(type_, None)
+                    known.unreadable.pop(type_, None)
+            case TrackUnreadable(session_id, type_, _, reason):
+                if known := self.participants.get(session_id):
+                    known.tracks.pop(type_, None)
+                    known.unreadable[type_] = reason
             case TrackMuted(session_id, type_, muted):
-                if (known := self.participants.get(session_id)) and (track := known.tracks.get(type_)):
+                if track := self.track(session_id, type_):
                     track.muted = muted
+            case TrackPaused(session_id, type_, paused):
+                if (track := self.track(session_id, type_)) and track.paused != paused:
+                    track.paused, track.paused_since = paused, now
+            case QualityChanged(session_id, quality):
+                if known := self.participants.get(session_id):
+                    known.quality = quality
+            case RoomChanged(metadata):
+                self.room_metadata = metadata[:MAX_METADATA]
             case Pinned(session_id, pinned):
                 if known := self.participants.get(session_id):
                     known.pinned = pinned
@@ -90,6 +122,11 @@ class CallState:
                 self._told_levels = None
             case _:
                 pass
+
+    def track(self, session_id: str, type_: TrackType) -> TrackState | None:
+        """A participant's track, if they are there and publish it."""
+        known = self.participants.get(session_id)
+        return known.tracks.get(type_) if known else None
 
     def listen_to_told_levels(self, now: float) -> bool:
         """Hear again what the SFU told last: it tells changes, and who speaks goes on until the next one.
@@ -133,5 +170,7 @@ def _shows(track: TrackState | None, now: float, patience: float) -> bool:
         return False
     if not track.wanted:
         return True
+    if track.paused:
+        return now - max(track.paused_since, track.wanted_since) < PAUSED_PICTURE
     heard = max(track.media.last_packet or 0.0, track.added, track.wanted_since)
     return now - heard < patience

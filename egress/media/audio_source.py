@@ -91,10 +91,9 @@ class AudioSource:
 
     def advance(self, until: float, origin: float) -> None:
         """Decode what happened before ``until``; sample 0 of the timeline is at ``origin`` (monotonic seconds)."""
-        clock = self.track.clock
         while self._waiting:
             frame = self._waiting[0]
-            when = min(clock.time_of(frame.rtp_time), frame.arrival + AHEAD)
+            when = min((frame.clock or self.track.clock).time_of(frame.rtp_time), frame.arrival + AHEAD)
             if when > until:
                 return
             self._waiting.popleft()

@@ -97,7 +97,6 @@ class VideoSource:
 
     def advance(self, until: float) -> Picture | None:
         """The picture to show at ``until`` (monotonic seconds), None before the first."""
-        clock = self.track.clock
         if self._played_restarts != self._restarts:
             # The tile was gone for a while: what it showed last is not what it shows now.
             self._played_restarts = self._restarts
@@ -106,7 +105,7 @@ class VideoSource:
         while self._waiting:
             frame = self._waiting[0]
             # Nothing happens after it came: where time stamps began anew behind it, the clock no longer knows.
-            when = min(clock.time_of(frame.rtp_time), frame.arrival + AHEAD)
+            when = min((frame.clock or self.track.clock).time_of(frame.rtp_time), frame.arrival + AHEAD)
             if when > until:
                 break
             self._waiting.popleft()

@@ -8,7 +8,7 @@ from typing import cast
 
 from aioice import Candidate
 from aioice import Connection as AioiceConnection
-from aiortc import RTCIceGatherer, RTCIceServer
+from aiortc import RTCIceGatherer, RTCIceParameters, RTCIceServer
 
 from egress.rtc.ice_settings import IceSettings
 
@@ -26,6 +26,12 @@ class IceConnection(AioiceConnection):
             self.on_media(data)
         else:
             super().data_received(data, component)
+
+    def answer_restart(self, theirs: RTCIceParameters) -> None:
+        """The other side began anew with other credentials (RFC 8445, 9). Our sockets and our own credentials stay, so
+        nothing has to be found again: its checks are answered, and what it nominates is used."""
+        self.remote_username, self.remote_password = theirs.usernameFragment, theirs.password
+        self._remote_candidates_end = False
 
     async def get_component_candidates(self, component: int, addresses: list[str], timeout: int = 5) -> list[Candidate]:
         if self.networks:

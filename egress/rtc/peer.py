@@ -14,7 +14,7 @@ import random
 import time
 from collections.abc import Callable
 
-from aiortc import RTCCertificate, RTCIceTransport
+from aiortc import RTCCertificate, RTCIceTransport, RTCSctpTransport
 from aiortc.sdp import candidate_from_sdp
 
 from egress.rtc import feedback
@@ -23,7 +23,7 @@ from egress.rtc.ice import connection_of, gatherer
 from egress.rtc.ice_settings import IceSettings
 from egress.rtc.packet import RtpPacket, parse_rtp, unwrap
 from egress.rtc.receiver import PeerTrack
-from egress.rtc.sdp import PARSE_FAILURES, Offer, SdpError, Section, read_offer, write_answer
+from egress.rtc.sdp import DATA_PORT, PARSE_FAILURES, Offer, SdpError, Section, read_offer, write_answer
 from egress.rtc.transport import MediaTransport
 
 log = logging.getLogger(__name__)
@@ -73,6 +73,8 @@ class PeerReceiver:
         self._by_ssrc: dict[int, PeerTrack] = {}
         self._receptions: dict[int, Reception] = {}
         self._extensions: dict[int, str] = {}
+        self._offer: Offer | None = None
+        self._data: RTCSctpTransport | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._ready.add_done_callback(lambda f: f.cancelled() or f.exception())
@@ -86,11 +88,19 @@ class PeerReceiver:
         """The tracks that are offered now, by mid."""
         return self._tracks
 
+    def continues(self, offer_sdp: str) -> bool:
+        """Whether an offer comes from the transport that this peer is connected with, or is to be. Raises SdpError."""
+        return self._offer is None or read_offer(offer_sdp).answers_to(self._offer)
+
     async def answer(self, offer_sdp: str) -> str:
         """Take an offer, the first or a later one, and return the answer with all candidates. Raises SdpError."""
         if self._closed:
             raise SdpError("the peer is closed")
         offer = read_offer(offer_sdp)
+        before, self._offer = self._offer, offer
+        if before is not None and offer.ice.usernameFragment != before.ice.usernameFragment:
+            log.info("the other side restarts ICE")
+            connection_of(self._gatherer).answer_restart(offer.ice)
         await self._gatherer.gather()
         # Whoever greets first may greet a side that is not ready, and wait a second for the next try. aioice keeps what
         # comes early, an SFU may not: so the SFU greets, if it leaves us the choice.
@@ -146,6 +156,9 @@ class PeerReceiver:
         for mid, track in self._tracks.items():
             track.clock.leave()
             log.info("track %s ends: %s", mid, track.summary())
+        if self._data is not None:
+            with contextlib.suppress(ConnectionError):
+                await self._data.stop()
         connection_of(self._gatherer).on_media = None
         await self.transport.stop()
         await self._ice.stop()
@@ -156,27 +169,32 @@ class PeerReceiver:
         offered: set[str] = set()
         for section in offer.sections:
             known = self._tracks.get(section.mid)
-            if not section.active or all(name in ("rtx", "red") for name in section.codecs.values()):
+            if not section.active or not section.readable:
                 continue
             offered.add(section.mid)
-            if known is not None and known.kind == section.kind:
+            if known is not None and not _is_another(known.section, section):
                 known.section = section
                 self._route(section, known)
                 continue
+            if known is not None:
+                self._remove(section.mid)
             track = PeerTrack(section, self._delay, self._wake)
             self._tracks[section.mid] = track
             self._route(section, track)
             if self._on_track is not None:
                 self._on_track(section.mid, track)
         for mid in [m for m in self._tracks if m not in offered]:
-            gone = self._tracks.pop(mid)
-            log.info("track %s ends: %s", mid, gone.summary())
-            gone.clock.leave()
-            for ssrc in [s for s, track in self._by_ssrc.items() if track is gone]:
-                del self._by_ssrc[ssrc]
-                self._receptions.pop(ssrc, None)
-            if self._on_removed is not None:
-                self._on_removed(mid)
+            self._remove(mid)
+
+    def _remove(self, mid: str) -> None:
+        gone = self._tracks.pop(mid)
+        log.info("track %s ends: %s", mid, gone.summary())
+        gone.clock.leave()
+        for ssrc in [s for s, track in self._by_ssrc.items() if track is gone]:
+            del self._by_ssrc[ssrc]
+            self._receptions.pop(ssrc, None)
+        if self._on_removed is not None:
+            self._on_removed(mid)
 
     def _route(self, section: Section, track: PeerTrack) -> None:
         for ssrc in (*section.ssrcs, *section.rtx_ssrcs):
@@ -206,6 +224,9 @@ class PeerReceiver:
             self._fail(f"the connection could not be made: {error!r}")
             return
         self.transport.take_datagrams()
+        if offer.data is not None:
+            self._data = RTCSctpTransport(self.transport, port=DATA_PORT)
+            await self._data.start(offer.data.sctpCapabilities, offer.data.sctp_port or DATA_PORT)
         self.transport.on("statechange", self._on_state)
         self._ice.on("statechange", self._on_state)
         self._reporting = asyncio.create_task(self._send_reports())
@@ -309,3 +330,11 @@ class PeerReceiver:
                 self._send_about(ssrc, [feedback.estimate(self._ssrc, video)] if ssrc in video else [], now)
             # RFC 3550, 6.2: spread, so that the reports of many receivers do not come together.
             await asyncio.sleep(REPORT_INTERVAL * random.uniform(0.7, 1.3))
+
+
+def _is_another(before: Section, after: Section) -> bool:
+    """Whether a section was given to another track: it has another name and comes from elsewhere."""
+    if before.kind != after.kind:
+        return True
+    renamed = None not in (before.msid, after.msid) and before.msid != after.msid
+    return renamed and not set(before.ssrcs) & set(after.ssrcs)

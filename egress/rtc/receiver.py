@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 
 from egress.rtc.buffer import FrameBuffer, settings_for
-from egress.rtc.clock import TrackClock
+from egress.rtc.clock import ParticipantClock, TrackClock
 from egress.rtc.keyframes import KeyframeRequests
 from egress.rtc.packet import NTP_FRACTION, RtpPacket, unwrap
 from egress.rtc.payload import PADDING, fragment, split_red
@@ -50,6 +50,9 @@ class PeerTrack:
     @property
     def clock_rate(self) -> int:
         return self.clock.clock_rate
+
+    def join(self, group: ParticipantClock) -> None:
+        self.clock.join(group)
 
     def listen(self, listener: FrameListener) -> Callable[[], None]:
         if not self._listeners:
@@ -101,11 +104,17 @@ class PeerTrack:
     def _begin(self, ssrc: int) -> None:
         if self.ssrc is not None:
             self.buffer = FrameBuffer(self.kind, settings_for(self.kind, self._delay))
-            self.clock.reset()
+            self._count_anew()
             self._timed = None
         self.ssrc = ssrc
         if self.kind == "video" and self._listeners:
             self.keyframes.want()
+
+    def _count_anew(self) -> None:
+        """Another source, another line of time stamps. Frames that wait elsewhere keep the clock they came with."""
+        before, self.clock = self.clock, TrackClock(self.clock.clock_rate)
+        self.clock.join(before.group)
+        before.leave()
 
     def _unwrap_rtx(self, packet: RtpPacket) -> bool:
         """RFC 4588: the first two bytes are the sequence number of the packet that is sent again."""
@@ -125,7 +134,7 @@ class PeerTrack:
             return
         piece = fragment(codec, packet.payload) if packet.payload else PADDING
         if self.buffer.add(packet, piece, repair=repair, near=self._timed) and self._timed is not None:
-            self.clock.reset()
+            self._count_anew()
             self.clock.on_packet(self._timed, packet.arrival)
 
     def _time(self, packet: RtpPacket) -> None:
@@ -172,6 +181,7 @@ class PeerTrack:
             self.keyframes.want()
 
     def _hand_on(self, frame: EncodedFrame) -> None:
+        frame.clock = self.clock
         for listener in tuple(self._listeners):
             try:
                 listener(frame)

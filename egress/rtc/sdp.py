@@ -1,6 +1,7 @@
 """Reads an SFU's offer and writes our answer: receive everything we can decode, send nothing (RFC 8829).
 
-Parsing is aiortc's; what is ours is the choice: codecs (with RED and RTX), header extensions, feedback.
+Parsing is aiortc's; what is ours is the choice: codecs (with RED and RTX), header extensions, feedback. A section of
+data channels is accepted (RFC 8841): an SFU may count nobody as connected whose association does not stand.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from aiortc import RTCIceCandidate, RTCIceParameters, RTCRtpCodecParameters
+from aiortc import RTCIceCandidate, RTCIceParameters, RTCRtpCodecParameters, RTCSctpTransport
 from aiortc.rtcdtlstransport import RTCDtlsParameters
 from aiortc.rtcrtpparameters import RTCRtcpFeedback
 from aiortc.sdp import GroupDescription, MediaDescription, SessionDescription
@@ -18,6 +19,8 @@ from egress.rtc.track import Kind
 
 FEEDBACK = ("nack", "ccm", "goog-remb")
 """Not transport-cc: a constant REMB is all the bandwidth feedback there is, so nobody may wait for more."""
+DATA_PORT = 5000
+"""Our port of the association of data channels, inside DTLS."""
 EXTENSIONS = (AUDIO_LEVEL, VIDEO_ORIENTATION, ABSOLUTE_CAPTURE_TIME, MID)
 
 
@@ -46,6 +49,13 @@ class Section:
     """RTX SSRC to the one it repeats."""
     active: bool = True
     """False where the sender has paused or removed the track (``inactive``, port 0)."""
+    msid: str | None = None
+    """What the sender calls the stream and the track (RFC 8830), two words."""
+
+    @property
+    def readable(self) -> bool:
+        """Whether it has a codec that can be decoded."""
+        return any(name not in ("rtx", "red") for name in self.codecs.values())
 
 
 @dataclass(slots=True)
@@ -58,6 +68,12 @@ class Offer:
     dtls: RTCDtlsParameters
     candidates: list[RTCIceCandidate]
     candidates_complete: bool
+    data: MediaDescription | None
+    """The section of data channels, if there is one."""
+
+    def answers_to(self, other: Offer) -> bool:
+        """Whether it comes from the same transport: its certificate is the same."""
+        return {f.value for f in self.dtls.fingerprints} == {f.value for f in other.dtls.fingerprints}
 
 
 def read_offer(sdp: str) -> Offer:
@@ -81,7 +97,12 @@ def read_offer(sdp: str) -> Offer:
         dtls=carrier.dtls,
         candidates=candidates,
         candidates_complete=any(m.ice_candidates_complete for m in description.media),
+        data=next((m for m in description.media if _is_data(m)), None),
     )
+
+
+def _is_data(media: MediaDescription) -> bool:
+    return media.kind == "application" and "SCTP" in media.profile and media.port != 0
 
 
 def _section(media: MediaDescription) -> Section | None:
@@ -112,6 +133,7 @@ def _section(media: MediaDescription) -> Section | None:
         rtx_of=rtx_of,
         extensions={e.id: e.uri for e in media.rtp.headerExtensions if e.uri in EXTENSIONS},
         active=media.port != 0 and (media.direction or "sendrecv") in ("sendonly", "sendrecv"),
+        msid=media.msid,
     )
     for group in media.ssrc_group:
         if group.semantic == "FID" and len(group.items) == 2:
@@ -147,9 +169,10 @@ def write_answer(
     by_mid = {s.mid: s for s in offer.sections}
     for theirs in offer.description.media:
         section = by_mid.get(str(theirs.rtp.muxId))
-        usable = section is not None and any(name not in ("rtx", "red") for name in section.codecs.values())
+        usable = section is not None and section.readable
+        data = theirs is offer.data
         fmt: list[Any] = list(section.codecs) if usable and section else list(theirs.fmt)
-        ours = MediaDescription(theirs.kind, 9 if usable and theirs.port else 0, theirs.profile, fmt)
+        ours = MediaDescription(theirs.kind, 9 if (usable and theirs.port) or data else 0, theirs.profile, fmt)
         ours.host = "0.0.0.0"
         ours.rtp.muxId = theirs.rtp.muxId
         ours.rtcp_port, ours.rtcp_host, ours.rtcp_mux = 9, "0.0.0.0", True
@@ -167,6 +190,10 @@ def write_answer(
             ours.rtp.headerExtensions = [e for e in theirs.rtp.headerExtensions if e.uri in EXTENSIONS]
             if theirs.port:
                 accepted.append(str(theirs.rtp.muxId))
+        elif data:
+            ours.sctp_port = DATA_PORT
+            ours.sctpCapabilities = RTCSctpTransport.getCapabilities()
+            accepted.append(str(theirs.rtp.muxId))
         else:
             ours.direction = "inactive"
         answer.media.append(ours)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from egress.rtc.clock import TrackClock
+from egress.rtc.clock import ParticipantClock, TrackClock
 
 Kind = Literal["audio", "video"]
 
@@ -16,8 +16,8 @@ class EncodedFrame:
     """One picture, or one packet of sound, as it was encoded.
 
     ``rtp_time`` counts clock units of the track without ever wrapping. ``arrival`` is when its last packet came, in
-    seconds of ``time.monotonic()``. When it *happened* on that clock is asked of the track's clock, as late as
-    possible, because the estimate gets better with time.
+    seconds of ``time.monotonic()``. When it *happened* on that clock is asked of :attr:`clock`, as late as possible,
+    because the estimate gets better with time.
     """
 
     data: bytes
@@ -28,6 +28,9 @@ class EncodedFrame:
     """Degrees clockwise by which the picture has to be turned for display: 0, 90, 180 or 270."""
     audio_level: int | None = None
     """RFC 6464: 0 (loudest) to 127 (silence), in -dBov."""
+    clock: TrackClock | None = None
+    """On which ``rtp_time`` counts; None is the track's. A source exchanged behind a track brings a clock of its own,
+    while frames of the one before still wait."""
 
 
 FrameListener = Callable[[EncodedFrame], None]
@@ -48,7 +51,13 @@ class MediaTrack(Protocol):
     def clock_rate(self) -> int: ...
 
     @property
-    def clock(self) -> TrackClock: ...
+    def clock(self) -> TrackClock:
+        """On which the newest frames count."""
+        ...
+
+    def join(self, group: ParticipantClock) -> None:
+        """The track is one of a participant's, who has this clock. To be called before frames are timed."""
+        ...
 
     @property
     def last_packet(self) -> float | None:

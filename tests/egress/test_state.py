@@ -14,15 +14,19 @@ from egress.call.model import (
     Left,
     Participant,
     Pinned,
+    QualityChanged,
+    RoomChanged,
     Speaking,
     TrackAdded,
     TrackMuted,
+    TrackPaused,
     TrackRemoved,
     TrackType,
+    TrackUnreadable,
     Updated,
 )
-from egress.call.state import SILENT_CAMERA, CallState
-from egress.rtc.clock import TrackClock
+from egress.call.state import MAX_METADATA, PAUSED_PICTURE, SILENT_CAMERA, CallState
+from egress.rtc.clock import ParticipantClock, TrackClock
 from layouts.scene import ParticipantView
 
 AUDIO, VIDEO, SCREEN = TrackType.AUDIO, TrackType.VIDEO, TrackType.SCREEN_SHARE
@@ -32,6 +36,9 @@ class Media:
     def __init__(self, rate: int = 90_000) -> None:
         self.clock = TrackClock(rate)
         self.last_packet: float | None = None
+
+    def join(self, group: ParticipantClock) -> None:
+        self.clock.join(group)
 
 
 def media() -> Any:
@@ -129,6 +136,9 @@ def test_events_about_nobody_and_about_the_connection_change_nothing():
         Disconnected("away"),
         Ended("over"),
         Speaking({"s-x": 1}),
+        TrackPaused("s-x", VIDEO, True),
+        TrackUnreadable("s-x", VIDEO, "vp9", "not read"),
+        QualityChanged("s-x", "poor"),
     )
     assert state.view(10).participants == ()
 
@@ -201,3 +211,60 @@ def test_what_an_sfu_told_before_it_went_away_counts_no_more():
     state = after(Joined(who("a")), Speaking({"s-a": 0.7}), Disconnected("away"))
     assert not state.listen_to_told_levels(11)
     assert not seen(state, "a", 11.0).is_speaking
+
+
+@pytest.mark.parametrize("type_", [VIDEO, SCREEN])
+def test_the_last_picture_of_a_track_that_the_sfu_paused_stays_for_a_second(type_: TrackType):
+    track = media()
+    state = after(Joined(who()), TrackAdded("s-a", type_, track))
+    known = state.participants["s-a"].tracks[type_]
+    known.wanted, known.wanted_since, track.last_packet = True, 10.0, 20.0
+
+    def shown(now: float) -> bool:
+        view = seen(state, now=now)
+        return view.has_video if type_ is VIDEO else view.has_screen_share
+
+    state.apply(TrackPaused("s-a", type_, True), 20.0)
+    state.apply(TrackPaused("s-a", type_, True), 20.8)
+    assert shown(20.0 + PAUSED_PICTURE - 0.1)
+    assert not shown(20.0 + PAUSED_PICTURE + 0.1)
+    state.apply(TrackPaused("s-a", type_, False), 25.0)
+    track.last_packet = 25.1
+    assert shown(25.2)
+
+
+def test_a_pause_ends_with_its_track():
+    state = after(Joined(who()), TrackAdded("s-a", VIDEO, media()), TrackPaused("s-a", VIDEO, True), now=5.0)
+    state.apply(TrackRemoved("s-a", VIDEO), 6.0)
+    state.apply(TrackAdded("s-a", VIDEO, media()), 7.0)
+    track = state.participants["s-a"].tracks[VIDEO]
+    track.wanted, track.wanted_since = True, 7.0
+    assert seen(state, now=7.5).has_video
+
+
+@pytest.mark.parametrize("readable", [TrackAdded("s-a", VIDEO, media()), TrackRemoved("s-a", VIDEO)])
+def test_an_unreadable_track_is_not_shown_and_known_until_it_is_readable_or_gone(readable: Any):
+    state = after(
+        Joined(who()),
+        TrackAdded("s-a", VIDEO, media()),
+        TrackAdded("s-a", AUDIO, media()),
+        TrackUnreadable("s-a", VIDEO, "av1", "AV1 is not received"),
+    )
+    view = seen(state)
+    assert (view.has_video, view.has_audio) == (False, True)
+    assert state.participants["s-a"].unreadable == {VIDEO: "AV1 is not received"}
+    state.apply(readable, 11.0)
+    assert seen(state).has_video is isinstance(readable, TrackAdded)
+    assert state.participants["s-a"].unreadable == {}
+
+
+def test_the_quality_told_last_is_known():
+    state = after(Joined(who()), QualityChanged("s-a", "poor"), QualityChanged("s-a", "good"))
+    assert state.participants["s-a"].quality == "good"
+
+
+def test_of_a_rooms_metadata_a_bounded_length_is_kept():
+    state = after(RoomChanged("lesson 4"))
+    assert state.room_metadata == "lesson 4"
+    state.apply(RoomChanged("x" * (MAX_METADATA + 1)), 11.0)
+    assert state.room_metadata == "x" * MAX_METADATA

@@ -41,7 +41,7 @@ class GuestSpec:
     bitrate: int = 600_000
     detail: int = 0
     other_sizes: tuple[tuple[int, int], ...] = ()
-    """Sizes the camera may change to in the course of the call."""
+    """Sizes the camera may change to in the course of the call, as wide as 16:9 for the judge's sake."""
     layers: tuple[tuple[int, int, int], ...] = ()
     """Simulcast (LiveKit): up to three times width, height and bits a second, in place of width, height, bitrate."""
     dtx: bool = False

@@ -181,12 +181,12 @@ class JanusServer:
             self._folder.cleanup()
             self._folder = None
 
-    def call(self, guests: list[GuestSpec], room: int | None = None) -> Call:
+    def call(self, guests: list[GuestSpec], room: int | str | None = None) -> Call:
         """Where guests of the rig go."""
         assert self.ws_url is not None
         return Call(self.ws_url, room or PLAIN, self.host_address, guests)
 
-    def connector(self, room: int | None = None) -> dict[str, Any]:
+    def connector(self, room: int | str | None = None) -> dict[str, Any]:
         """The room as a message to the product names it."""
         return {"type": "janus", "url": self.http_url, "room": room or PLAIN}
 

@@ -52,12 +52,16 @@ def why_not() -> str | None:
 
 
 class LivekitServer:
-    """``async with LivekitServer() as livekit``: a running server, gone with its namespace at the end."""
+    """``async with LivekitServer() as livekit``: a running server, gone with its namespace at the end.
+
+    Without ``auto_create`` a room is there only when :meth:`create_room` has made it.
+    """
 
     api_key = "rig"
     api_secret = "a-secret-of-the-rig-for-tests-only-0123456789"
 
-    def __init__(self) -> None:
+    def __init__(self, *, auto_create: bool = True) -> None:
+        self._auto_create = auto_create
         self._namespace: Namespace | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._program = Path()
@@ -174,7 +178,7 @@ class LivekitServer:
             self._folder.cleanup()
             self._folder = None
 
-    def call(self, guests: list[GuestSpec], room: str | None = None) -> Call:
+    def call(self, guests: list[GuestSpec], room: int | str | None = None) -> Call:
         """Where guests of the rig go."""
         return Call(
             self.url,
@@ -186,7 +190,7 @@ class LivekitServer:
             api_secret=self.api_secret,
         )
 
-    def connector(self, room: str | None = None) -> dict[str, Any]:
+    def connector(self, room: int | str | None = None) -> dict[str, Any]:
         """The room as a message to the product names it, but for who may join it."""
         return {"type": "livekit", "url": self.url, "room": room or ROOM}
 
@@ -230,15 +234,16 @@ class LivekitServer:
             "UpdateRoomMetadata", room.UpdateRoomMetadataRequest(room=name, metadata=metadata), models.Room
         )
 
-    async def participants(self, name: str) -> list[models.ParticipantInfo]:
-        """Who is in the room, hidden ones included; nobody when there is no such room."""
+    async def participants(self, name: str, hidden: bool = True) -> list[models.ParticipantInfo]:
+        """Who is in the room, with those who are hidden or without; nobody when there is no such room."""
         try:
             asked = room.ListParticipantsRequest(room=name)
-            return list((await self._ask("ListParticipants", asked, room.ListParticipantsResponse)).participants)
+            there = (await self._ask("ListParticipants", asked, room.ListParticipantsResponse)).participants
         except ApiError as error:
             if error.code == "not_found":
                 return []
             raise
+        return [one for one in there if hidden or not one.permission.hidden]
 
     async def remove_participant(self, name: str, identity: str) -> None:
         asked = room.RoomParticipantIdentity(room=name, identity=identity)
@@ -281,8 +286,7 @@ class LivekitServer:
         """Wait until so many participants that are not hidden have tracks in the room."""
         deadline = time.monotonic() + timeout
         while True:
-            there = await self.participants(name)
-            publishing = [one for one in there if one.tracks and not one.permission.hidden]
+            publishing = [one for one in await self.participants(name, hidden=False) if one.tracks]
             if len(publishing) == count:
                 return publishing
             if time.monotonic() > deadline:
@@ -308,6 +312,7 @@ class LivekitServer:
 
     def _config(self) -> str:
         # Clients are told a STUN server; without one of its own they would be sent to the Internet's.
+        # Guests of the rig speak softly all the time: a few dB below what counts as speaking by default.
         return f"""port: 7880
 bind_addresses: ["{self.address}"]
 keys:
@@ -320,8 +325,10 @@ rtc:
   use_external_ip: false
   node_ip: {self.address}
   stun_servers: ["{self.address}:7882"]
+audio:
+  active_level: 55
 room:
-  auto_create: true
+  auto_create: {str(self._auto_create).lower()}
   empty_timeout: {EMPTY_TIMEOUT}
   departure_timeout: {DEPARTURE_TIMEOUT}
 """

@@ -11,7 +11,6 @@ from typing import Any
 from aiortc import MediaStreamTrack, RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 from aiortc.sdp import candidate_from_sdp
-from av import VideoFrame
 from livekit.protocol import models, rtc
 
 from egress.rtc import ice
@@ -39,10 +38,14 @@ class LivekitSubscriber:
         self.frames: Counter[tuple[str, str]] = Counter()
         self.last: dict[tuple[str, str], Any] = {}
 
-    @staticmethod
-    def read(frame: VideoFrame) -> list[int]:
-        """Whose picture a decoded frame is (identities)."""
-        return who_is_in(frame)
+    def seen(self, identity: str, source: str = "camera") -> list[int]:
+        """Whose picture came last (identities of the rig)."""
+        return who_is_in(self.last[identity, source])
+
+    def size(self, identity: str, source: str = "camera") -> tuple[int, int] | None:
+        """Width and height of the picture that came last."""
+        frame = self.last.get((identity, source))
+        return None if frame is None else (frame.width, frame.height)
 
     async def start(self) -> None:
         @self._peer.on("track")

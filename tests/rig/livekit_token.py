@@ -21,7 +21,7 @@ def token(
     valid: float = 3600.0,
     **grants: Any,
 ) -> str:
-    """A token to join a room, for ``valid`` seconds from now (negative: one that has expired).
+    """A token to join a room, for ``valid`` seconds from now; servers allow a minute more (−90: it has expired).
 
     ``grants`` are the protocol's video grants: ``canPublish=False``, ``hidden=True``, ``recorder=True``, ….
     """

@@ -142,10 +142,11 @@ def test_lost_sound_may_be_asked_for_though_nobody_offered_that():
     assert "a=rtcp-fb:111 nack\r\n" in text
 
 
-def test_a_livekit_offer_has_its_data_channel_turned_down():
+def test_a_livekit_offer_has_its_data_channel_accepted():
     text, answer = answered(crlf(LIVEKIT))
-    assert [(m.kind, m.port) for m in answer.media] == [("application", 0), ("audio", 9), ("video", 9)]
-    assert "a=group:BUNDLE 1 2\r\n" in text
+    assert [(m.kind, m.port) for m in answer.media] == [("application", 9), ("audio", 9), ("video", 9)]
+    assert answer.media[0].sctp_port == 5000
+    assert "a=group:BUNDLE 0 1 2\r\n" in text
     assert answer.media[2].fmt == [125, 107]
     assert read_offer(crlf(LIVEKIT)).ice.iceLite
 
@@ -153,7 +154,7 @@ def test_a_livekit_offer_has_its_data_channel_turned_down():
 def test_an_offer_with_nothing_but_a_data_channel_is_answered():
     only = LIVEKIT[: LIVEKIT.index("m=audio")].replace("BUNDLE 0 1 2", "BUNDLE 0")
     _, answer = answered(crlf(only))
-    assert [(m.kind, m.port) for m in answer.media] == [("application", 0)]
+    assert [(m.kind, m.port) for m in answer.media] == [("application", 9)]
 
 
 def test_a_paused_section_is_answered_inactive_and_stays_in_the_bundle():

@@ -50,6 +50,13 @@ def test_every_quality_of_the_call_backends_is_taken(quality: Quality) -> None:
     assert message.recording.effective_quality is quality
 
 
+@pytest.mark.parametrize("secret", [471147, ["open sesame"], {"open": "sesame"}, "x" * 2000])
+def test_a_secret_of_a_wrong_kind_is_refused_and_not_repeated(secret: Any) -> None:
+    said = refusal({**GOOD, "connector": {**JANUS, "pin": secret}})
+    assert said.startswith("connector.pin: this value is not allowed: ")
+    assert not re.search("471147|sesame|xxx", said)
+
+
 def test_audio_only_wins_over_the_quality() -> None:
     message = parse("start_recording", {**GOOD, "recording": {"audio_only": True, "quality": "1080p"}})
     assert isinstance(message, StartRecording)

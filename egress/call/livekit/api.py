@@ -92,7 +92,7 @@ class RoomService:
                 raise DecodeError
             return kind.FromString(reply.content)
         except DecodeError:
-            raise _not_livekit("with something else than LiveKit's answer") from None
+            raise not_livekit("with something else than LiveKit's answer") from None
 
 
 def refusal(reply: httpx.Response) -> ConnectorError | OSError:
@@ -105,11 +105,11 @@ def refusal(reply: httpx.Response) -> ConnectorError | OSError:
     if reply.is_server_error or status in _PASSING:
         return ConnectionError(f"LiveKit does not answer ({said or status})")
     if reply.is_redirect:
-        return _not_livekit(f"with a redirect ({status})")
+        return not_livekit(f"with a redirect ({status})")
     if code is None:
-        return _unauthorized(reply) if status == httpx.codes.UNAUTHORIZED else _not_livekit(f"with HTTP {status}")
+        return unauthorized(reply.text) if status == httpx.codes.UNAUTHORIZED else not_livekit(f"with HTTP {status}")
     if code == "bad_route":
-        return _not_livekit("without this part of LiveKit's API")
+        return not_livekit("without this part of LiveKit's API")
     if code == "not_found":
         return ConnectorError(ROOM_GONE, "LiveKit has no such room")
     if code in ("unauthenticated", "permission_denied"):
@@ -131,8 +131,9 @@ def _twirp(reply: httpx.Response) -> tuple[str | None, str]:
     return (code, str(found.get("msg", ""))[:200]) if isinstance(code, str) else (None, "")
 
 
-def _unauthorized(reply: httpx.Response) -> ConnectorError:
-    said = reply.text[:65_536].lower()
+def unauthorized(said: str) -> ConnectorError:
+    """What the text of an answer 401 means. LiveKit writes the token that it refuses into it, so it is not told on."""
+    said = said[:65_536].lower()
     if said.startswith("invalid api key"):
         return ConnectorError("unauthorized", "LiveKit does not know this API key")
     if "signature" in said:
@@ -141,8 +142,9 @@ def _unauthorized(reply: httpx.Response) -> ConnectorError:
         return ConnectorError("unauthorized", "to LiveKit the token has expired: its clock and ours may differ")
     if said.startswith("invalid"):
         return ConnectorError("unauthorized", "LiveKit does not take this API key, secret or token")
-    return _not_livekit("with a demand for another kind of password")
+    return not_livekit("with a demand for another kind of password")
 
 
-def _not_livekit(how: str) -> ConnectorError:
+def not_livekit(how: str) -> ConnectorError:
+    """Something else answers there; ``how``, in a few words."""
     return ConnectorError("not_livekit", f"what answers at this URL is no LiveKit: it answers {how}")
