@@ -7,20 +7,21 @@ import re
 import subprocess
 import sys
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from egress.call.connector import BUILT_IN, Abilities, connector
 from egress.protocol import Quality
 from egress.sealing import Keyring
+from workers.abilities import table
 from workers.calls.models import RecordSettings
 from workers.events.models import EVENTS
 from workers.messages import MESSAGES, parse
-from workers.reference import FOLDER, pages
+from workers.reference import DOCS, FOLDER, pages, tables
 from workers.refused import NAMES
 from workers.settings import Settings
-
-DOCS = Path(__file__).parents[2] / "docs"
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -30,6 +31,20 @@ def blocks(page: str, language: str) -> list[str]:
 @pytest.mark.parametrize("name", list(pages()))
 def test_the_reference_is_up_to_date(name: str) -> None:
     assert (FOLDER / name).read_text() == pages()[name], "python -m workers.reference writes it anew"
+
+
+@pytest.mark.parametrize("name", list(tables()))
+def test_the_tables_in_pages_by_hand_are_up_to_date(name: str) -> None:
+    assert (DOCS / name).read_text() == tables()[name], "python -m workers.reference writes them anew"
+
+
+def test_the_table_of_connectors_has_every_connector_and_every_ability() -> None:
+    head, _, *rows = table().splitlines()
+    assert head == f"| | {' | '.join(f'`{name}`' for name in sorted(BUILT_IN))} |"
+    assert len(rows) == len(fields(Abilities))
+    (shares,) = (row for row in rows if row.startswith("| shared screens |"))
+    told = [cell.strip() for cell in shares.strip("|").split("|")[1:]]
+    assert told == ["yes" if connector(name).abilities.screen_share else "no" for name in sorted(BUILT_IN)]
 
 
 def test_the_reference_is_the_same_whatever_the_order_of_sets() -> None:
