@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from egress.call.connector import Attendance, Attending, ConnectorError, connector
 from egress.call.model import (
+    REMOVED,
     CallEvent,
     Connected,
     Disconnected,
@@ -40,6 +41,7 @@ from egress.protocol import Connected as ConnectedReport
 from egress.protocol import Disconnected as DisconnectedReport
 from egress.protocol import Presence as PresenceReport
 from egress.rtc.track import EncodedFrame
+from egress.warned import Warnings
 from layouts.options import LayoutError
 
 log = logging.getLogger(__name__)
@@ -68,6 +70,7 @@ class Attendant:
         self.room_ended = False
         """The room is over, and so is the call's session."""
         self._tell = tell
+        self._warnings = Warnings(tell)
         fps = job.egresses[0].video.fps if job.egresses else 30
         self._stage = Stage(fps, job.delay)
         self._painting = ThreadPoolExecutor(max_workers=1, thread_name_prefix="paint")
@@ -79,6 +82,8 @@ class Attendant:
         self._opened_at = 0.0
         self._connected_at: float | None = None
         self._presence = Presence()
+        self._away: str | None = None
+        """Why the SFU is out of reach; None when it is not."""
         self._tasks: list[asyncio.Task[None]] = []
         self._loop = asyncio.get_running_loop()
 
@@ -158,8 +163,7 @@ class Attendant:
                 async for event in self._attendance.events():
                     self._on_event(event)
                     if isinstance(event, Ended):
-                        self.room_ended = not event.code
-                        self._over("", event.reason)
+                        self._put_out(event)
                         return
             finally:
                 timeout.cancel()
@@ -180,14 +184,20 @@ class Attendant:
         if self._connected_at is None:
             self._over("sfu_unreachable", f"the room could not be joined within {CONNECT_TIMEOUT:.0f} s")
 
-    def _over(self, code: str, reason: str) -> None:
+    def _put_out(self, end: Ended) -> None:
+        self.room_ended = not end.code
+        default = "removed by an administrator" if end.code == REMOVED else "the room has ended"
+        # What is recorded is whole up to here: an end that somebody wanted is no failure.
+        self._over(end.code, end.reason or default, wanted=True)
+
+    def _over(self, code: str, reason: str, *, wanted: bool = False) -> None:
         if self.ended.is_set():
             return
         self.end_code, self.end_reason = code, reason
         log.info("the call is over: %s %s", code, reason)
         for egress in self.egresses.values():
             if egress.started:
-                egress.stop(reason, code)
+                egress.stop(reason, "" if wanted else code)
             else:
                 egress.fail(code or "call_ended", reason)
         self.ended.set()
@@ -201,9 +211,11 @@ class Attendant:
                     self._connected_at = now
                     log.info("in the call after %.0f ms", (now - self._opened_at) * 1000)
                 self._presence.connected(now)
+                self._away = None
                 self._tell(ConnectedReport(at=utc(time.time())))
             case Disconnected(reason):
                 self._presence.disconnected()
+                self._away = reason
                 self._tell(DisconnectedReport(at=utc(time.time()), reason=reason))
             case Left(session_id):
                 for type_ in TrackType:
@@ -217,8 +229,12 @@ class Attendant:
             case _:
                 pass
         self.state.apply(event, now)
+        for egress in self.egresses.values():
+            egress.hear(event, now)
         if isinstance(event, TrackAdded):
             self._receive(event)
+        elif isinstance(event, TrackUnreadable) and (there := self.state.participants.get(event.session_id)):
+            self._warnings.unreadable(event, there.participant)
 
     def _receive(self, event: TrackAdded) -> None:
         if event.session_id not in self.state.participants:
@@ -286,10 +302,11 @@ class Attendant:
                 for key, wish in egress.director.wishes().items():
                     wanted[key] = larger(wanted.get(key), wish)
         self._receive_wanted(wanted, now)
+        self._see_how_it_comes(now)
         if self._connected_at is not None:
             for egress in self.egresses.values():
                 if not egress.started and not egress.over.is_set() and self._can_begin(egress, now):
-                    egress.begin()
+                    egress.begin(self.state, self._away)
                     log.info(
                         "recording %s, %.0f ms in the call", egress.spec.egress_id, (now - self._connected_at) * 1000
                     )
@@ -326,6 +343,15 @@ class Attendant:
             if self._attendance is not None and (key not in self._wishes or self._wishes[key] != wish):
                 self._wishes[key] = wish
                 self._attendance.wants(session_id, type_, wish)
+
+    def _see_how_it_comes(self, now: float) -> None:
+        sizes = {
+            (session_id, TrackType(name)): source.size
+            for (session_id, name), source in self._video.items()
+            if source.listening
+        }
+        for egress in self.egresses.values():
+            egress.look(self.state, sizes, now)
 
     def _can_begin(self, egress: CompositeEgress, now: float) -> bool:
         """Not before the first pictures are there, so that no recording begins with placeholders; but soon."""

@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
+from egress.call.model import CallEvent
+from egress.call.state import CallState
 from egress.director import Director, Layout
 from egress.media.program import Program, ProgramListener
 from egress.media.stage import Stage
@@ -24,8 +26,10 @@ from egress.protocol import (
     PartClosed,
     PartOpened,
     Progress,
+    Reception,
     Report,
 )
+from egress.report import PictureSizes, ReceptionLog
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +56,7 @@ class CompositeEgress:
         self._loop = asyncio.get_running_loop()
         self._begun_at: float | None = None
         self._failure: tuple[str, str] | None = None
+        self._reception: ReceptionLog | None = None
         width, height = spec.quality.size
         suffix = "mp4" if width else spec.audio.audio_only_format
         self._recording = Recording(
@@ -79,10 +84,12 @@ class CompositeEgress:
         """Seconds since the first picture was taken."""
         return 0.0 if self._begun_at is None else time.time() - self._begun_at
 
-    def begin(self) -> None:
-        """Record from now on."""
+    def begin(self, state: CallState, away: str | None) -> None:
+        """Record the call from now on; ``away`` says why the SFU is out of reach, None when it is not."""
         self.started = True
-        self._begun_at = self._stage.start(self.program, time.monotonic())
+        now = time.monotonic()
+        self._begun_at = self._stage.start(self.program, now)
+        self._reception = ReceptionLog(state, now, self._begun_at, away)
         self._tell(EgressStarted(at=utc(self._begun_at), egress_id=self.spec.egress_id))
 
     def stop(self, reason: str, code: str = "") -> None:
@@ -91,6 +98,7 @@ class CompositeEgress:
             return
         self.stopping = True
         self._failure = (code, reason) if code else None
+        self._received()
         self._tell(EgressStopped(at=utc(time.time()), egress_id=self.spec.egress_id, reason=reason))
         if self.started:
             self._stage.stop(self.program, time.monotonic())
@@ -99,7 +107,7 @@ class CompositeEgress:
         else:
             self.over.set()
             self._stage.stop(self.program, time.monotonic())
-            self._tell(EgressEnded(at=utc(time.time()), egress_id=self.spec.egress_id))
+            self._tell_end()
 
     def fail(self, code: str, message: str) -> None:
         """End with an error. What was closed before stays good."""
@@ -108,7 +116,32 @@ class CompositeEgress:
         self.stopping = True
         self.over.set()
         self._stage.stop(self.program, time.monotonic())
-        self._tell(EgressFailed(at=utc(time.time()), egress_id=self.spec.egress_id, code=code, error=message))
+        self._tell(
+            EgressFailed(
+                at=utc(time.time()),
+                egress_id=self.spec.egress_id,
+                code=code,
+                error=message,
+                reception=self._received(),
+            )
+        )
+
+    def hear(self, event: CallEvent, now: float) -> None:
+        """Something happened in the call (monotonic seconds)."""
+        if self._reception is not None:
+            self._reception.hear(event, now)
+
+    def look(self, state: CallState, sizes: PictureSizes, now: float) -> None:
+        """Look at how the call comes in."""
+        if self._reception is not None:
+            self._reception.look(state, sizes, now)
+
+    def _received(self) -> Reception | None:
+        """How what is recorded came in, until the first time that this is asked."""
+        return None if self._reception is None else self._reception.close(time.monotonic())
+
+    def _tell_end(self) -> None:
+        self._tell(EgressEnded(at=utc(time.time()), egress_id=self.spec.egress_id, reception=self._received()))
 
     def progress(self, participants: int) -> None:
         """Tell how far the recording is, if it runs."""
@@ -166,7 +199,7 @@ class CompositeEgress:
             self.fail(*self._failure)
             return
         self.over.set()
-        self._tell(EgressEnded(at=utc(time.time()), egress_id=self.spec.egress_id))
+        self._tell_end()
 
 
 class _Parts(RecordingListener):

@@ -235,6 +235,89 @@ class Disconnected(_Report):
     reason: str
 
 
+# How a call came in, told with the end of an egress for the time from its start to its end. All of it is bounded: lists
+# hold what came first, and counts beside them tell the rest.
+
+TrackName = Literal["audio", "video", "screen_share", "screen_share_audio"]
+
+
+class Spell(_Said):
+    """A time in which something was not as it should be."""
+
+    start_time: datetime
+    end_time: datetime
+    reason: str = ""
+
+
+class Spells(_Said):
+    """How often that was, for how long altogether, and when."""
+
+    count: int
+    seconds: float
+    listed: list[Spell] = Field(default_factory=list)
+
+
+class PictureSize(_Said):
+    """A size in which a track's pictures came: that of the camera, or of a layer that the SFU chose for us."""
+
+    width: int
+    height: int
+    first: datetime
+    """When it came first."""
+    seconds: float
+    """How long it came, altogether."""
+
+
+class TrackReception(_Said):
+    """What came of one kind of track of a participant, however often it was published anew."""
+
+    type: TrackName
+    codec: str = ""
+    packets: int = 0
+    repaired: int = 0
+    """Packets that were missing at first: asked for again, or rebuilt from redundancy."""
+    lost: int = 0
+    frames: int = 0
+    """Pictures, or packets of sound, that were whole."""
+    frames_dropped: int = 0
+    keyframes_asked: int = 0
+    silent: Spells | None = None
+    """Times without a packet of a camera that was wanted, or of a microphone, that was not muted."""
+    paused: Spells | None = None
+    """Times in which the SFU did not send it, because our bandwidth was short."""
+    unreadable: str | None = None
+    """Why it could not be received."""
+    sizes: list[PictureSize] = Field(default_factory=list)
+    sizes_left_out: int = 0
+
+
+class ParticipantReception(_Said):
+    """A participant, from their coming to their going."""
+
+    session_id: str
+    user_id: str
+    joined_at: datetime
+    """Not before the egress began."""
+    left_at: datetime | None = None
+    """None when they were there to the end."""
+    quality: dict[str, float] = Field(default_factory=dict)
+    """Seconds by grade of their connection, where the SFU tells it: excellent, good, poor, lost."""
+    tracks: list[TrackReception] = Field(default_factory=list)
+
+
+class Reception(_Said):
+    """How the call came in at one attendant."""
+
+    start_time: datetime
+    end_time: datetime
+    away: Spells | None = None
+    """Times in which the SFU was out of reach. Media may have gone on."""
+    room_metadata: str = ""
+    """As the SFU told it last, cut at 8192 characters."""
+    participants: list[ParticipantReception] = Field(default_factory=list)
+    participants_left_out: int = 0
+
+
 class EgressStarted(_Report):
     """The call is recorded from now on; ``at`` is the wall-clock time of the first picture (or sound)."""
 
@@ -281,6 +364,8 @@ class EgressEnded(_Report):
     report: Literal["egress_ended"] = "egress_ended"
     egress_id: str
     unasked: bool = False
+    reception: Reception | None = None
+    """How what was recorded had come in; None when nothing was."""
 
 
 class EgressFailed(_Report):
@@ -290,6 +375,8 @@ class EgressFailed(_Report):
     egress_id: str
     code: str
     error: str
+    reception: Reception | None = None
+    """As in ``EgressEnded``."""
 
 
 class Refused(_Report):
@@ -309,6 +396,11 @@ class Warned(_Report):
     code: str
     message: str
     egress_id: str | None = None
+    """None when it concerns the call, and all that is made of it."""
+    participant: str | None = None
+    """The participant's session id."""
+    user_id: str | None = None
+    track: TrackName | None = None
 
 
 class Progress(_Report):

@@ -11,6 +11,7 @@ DEFAULT_TEMPLATE = "{call_type}/{call_id}/{session_id}/{egress_id}_{start_time}_
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.@!+=-]")
 _LONGEST_SEGMENT = 200
+_LONGEST_NAME = 255
 _LONGEST_KEY = 1000
 
 
@@ -73,9 +74,17 @@ def fill(template: str, fields: KeyFields) -> str:
     segments = key.split("/")
     if any(segment in ("", ".", "..") or "\0" in segment or "\\" in segment for segment in segments):
         raise KeyTemplateError(f"the key template {template!r} makes {key!r}, which is no path inside a folder")
-    if any(len(segment.encode()) > 255 for segment in segments) or len(key.encode()) > _LONGEST_KEY:
+    if any(len(segment.encode()) > _LONGEST_NAME for segment in segments) or len(key.encode()) > _LONGEST_KEY:
         raise KeyTemplateError(f"the key template {template!r} makes a name that is too long")
     return key
+
+
+def beside(key: str, suffix: str) -> str:
+    """The key of what accompanies a file: in its folder, named as it is, but for the extension."""
+    folder, slash, name = key.rpartition("/")
+    stem = name.rpartition(".")[0] or name
+    longest = min(_LONGEST_NAME - len(suffix.encode()), _LONGEST_KEY - len((folder + slash + suffix).encode()))
+    return f"{folder}{slash}{stem.encode()[:longest].decode(errors='ignore')}{suffix}"
 
 
 def _segment(value: str) -> str:

@@ -60,8 +60,8 @@ class ParticipantState:
     pinned: bool = False
     quality: ConnectionQuality | None = None
     """None while the SFU has told none."""
-    unreadable: dict[TrackType, str] = field(default_factory=dict)
-    """Why what is published of that type cannot be received."""
+    unreadable: dict[TrackType, TrackUnreadable] = field(default_factory=dict)
+    """What is published and cannot be received."""
 
 
 class CallState:
@@ -97,10 +97,10 @@ class CallState:
                 if known := self.participants.get(session_id):
                     known.tracks.pop(type_, None)
                     known.unreadable.pop(type_, None)
-            case TrackUnreadable(session_id, type_, _, reason):
+            case TrackUnreadable(session_id, type_, _, _):
                 if known := self.participants.get(session_id):
                     known.tracks.pop(type_, None)
-                    known.unreadable[type_] = reason
+                    known.unreadable[type_] = event
             case TrackMuted(session_id, type_, muted):
                 if track := self.track(session_id, type_):
                     track.muted = muted

@@ -70,6 +70,12 @@ class VideoSource:
         """Whether a key frame has come since the start."""
         return self._received
 
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Width and height of the latest picture, as it was encoded; None before the first."""
+        picture = self._picture
+        return None if picture is None else (picture.frame.width, picture.frame.height)
+
     def start(self) -> None:
         """Take frames from now on, beginning with a key frame."""
         if self._end is None:

@@ -12,7 +12,7 @@ from egress.rtc.keyframes import KeyframeRequests
 from egress.rtc.packet import NTP_FRACTION, RtpPacket, unwrap
 from egress.rtc.payload import PADDING, fragment, split_red
 from egress.rtc.sdp import Section
-from egress.rtc.track import EncodedFrame, FrameListener, Kind
+from egress.rtc.track import EncodedFrame, FrameListener, Kind, TrackCounts
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,8 @@ class PeerTrack:
         self._wake = wake
         self._listeners: list[FrameListener] = []
         self._timed: int | None = None
+        self._counted = TrackCounts()
+        """Of the sources before this one."""
 
     @property
     def kind(self) -> Kind:
@@ -50,6 +52,14 @@ class PeerTrack:
     @property
     def clock_rate(self) -> int:
         return self.clock.clock_rate
+
+    @property
+    def counts(self) -> TrackCounts:
+        return self._counted + self._buffered() + TrackCounts(keyframes_asked=self.keyframes.sent)
+
+    def _buffered(self) -> TrackCounts:
+        c = self.buffer.counts
+        return TrackCounts(c.received, c.repaired, c.lost, c.frames, c.frames_dropped)
 
     def join(self, group: ParticipantClock) -> None:
         self.clock.join(group)
@@ -103,6 +113,7 @@ class PeerTrack:
 
     def _begin(self, ssrc: int) -> None:
         if self.ssrc is not None:
+            self._counted += self._buffered()
             self.buffer = FrameBuffer(self.kind, settings_for(self.kind, self._delay))
             self._count_anew()
             self._timed = None

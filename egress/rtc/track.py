@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal, Protocol
 
 from egress.rtc.clock import ParticipantClock, TrackClock
@@ -36,6 +36,29 @@ class EncodedFrame:
 FrameListener = Callable[[EncodedFrame], None]
 
 
+@dataclass(frozen=True, slots=True)
+class TrackCounts:
+    """What became of a track's packets since it began; those that came while nobody listened are left out."""
+
+    packets: int = 0
+    repaired: int = 0
+    """Packets that were missing and came again, or were rebuilt from redundancy."""
+    lost: int = 0
+    frames: int = 0
+    """Pictures, or packets of sound, that were whole."""
+    frames_dropped: int = 0
+    keyframes_asked: int = 0
+
+    def __add__(self, other: TrackCounts) -> TrackCounts:
+        return TrackCounts(*(getattr(self, name) + getattr(other, name) for name in _COUNTED))
+
+    def __sub__(self, other: TrackCounts) -> TrackCounts:
+        return TrackCounts(*(getattr(self, name) - getattr(other, name) for name in _COUNTED))
+
+
+_COUNTED = tuple(field.name for field in fields(TrackCounts))
+
+
 class MediaTrack(Protocol):
     """What a connector hands out for each track it receives."""
 
@@ -63,6 +86,9 @@ class MediaTrack(Protocol):
     def last_packet(self) -> float | None:
         """When the newest packet came (``time.monotonic()``), whether or not anybody listens."""
         ...
+
+    @property
+    def counts(self) -> TrackCounts: ...
 
     def listen(self, listener: FrameListener) -> Callable[[], None]:
         """Call ``listener`` on the event loop with each frame from now on; returns what ends that."""

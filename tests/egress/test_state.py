@@ -252,7 +252,7 @@ def test_an_unreadable_track_is_not_shown_and_known_until_it_is_readable_or_gone
     )
     view = seen(state)
     assert (view.has_video, view.has_audio) == (False, True)
-    assert state.participants["s-a"].unreadable == {VIDEO: "AV1 is not received"}
+    assert state.participants["s-a"].unreadable == {VIDEO: TrackUnreadable("s-a", VIDEO, "av1", "AV1 is not received")}
     state.apply(readable, 11.0)
     assert seen(state).has_video is isinstance(readable, TrackAdded)
     assert state.participants["s-a"].unreadable == {}

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from egress.media.decode import SAMPLE_RATE, Samples
-from egress.rtc.track import EncodedFrame, FrameListener
+from egress.rtc.clock import ParticipantClock
+from egress.rtc.track import EncodedFrame, FrameListener, TrackCounts
 
 
 class SetClock:
@@ -35,11 +36,15 @@ class FakeTrack:
         self.clock: Any = SetClock(self.clock_rate, shift)
         self.last_packet: float | None = None
         self.keyframes_asked = 0
+        self.counts = TrackCounts()
         self._listeners: list[FrameListener] = []
 
     @property
     def listened(self) -> bool:
         return bool(self._listeners)
+
+    def join(self, group: ParticipantClock) -> None:
+        """Its clock is the test's, not a participant's."""
 
     def listen(self, listener: FrameListener) -> Callable[[], None]:
         self._listeners.append(listener)

@@ -8,7 +8,7 @@ from egress.rtc.clock import ParticipantClock
 from egress.rtc.packet import RtpPacket
 from egress.rtc.receiver import PeerTrack
 from egress.rtc.sdp import Section
-from egress.rtc.track import EncodedFrame
+from egress.rtc.track import EncodedFrame, TrackCounts
 from tests.rtc.packets import VideoStream, vp8
 
 VIDEO = Section("v", "video", {96: "vp8", 97: "rtx"}, {96: 90_000, 97: 90_000}, {97: 96}, {}, [1], {2: 1})
@@ -171,6 +171,20 @@ def test_a_new_source_behind_the_same_track_is_a_new_stream_on_the_clock():
         )
         assert len(track.frames) == 2
         assert abs(track.track.clock.time_of(track.frames[1].rtp_time) - 100.5) < 0.01
+
+
+def test_packets_are_counted_over_every_source_behind_the_track():
+    track, stream = Track(VIDEO), VideoStream()
+    assert track.track.keyframes.due(0.0)
+    for n in range(3):
+        stream.picture(2, keyframe=n == 0, arrival=n * 0.03)
+        for packet in stream.sent[n]:
+            track.track.on_packet(packet)
+    # Of the second source the packet between these two is lost, and with it what builds on it.
+    for seq in (7, 9):
+        track.take(vp8(7, 0, seq == 7), seq, 3_000_000_000 + seq, 1.0, payload_type=96, ssrc=9, marker=True)
+    track.track.deliver(10.0)
+    assert track.track.counts == TrackCounts(packets=8, lost=1, frames=4, frames_dropped=2, keyframes_asked=1)
 
 
 def test_payload_types_that_were_not_agreed_on_are_ignored():

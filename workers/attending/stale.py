@@ -9,7 +9,7 @@ import logging
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from egress.protocol import Leave, Over, PartClosed, PartOpened, Report
+from egress.protocol import EgressEnded, EgressFailed, Leave, Over, PartClosed, PartOpened, Report
 from workers.attendants import Attendant, AttendantGone
 from workers.attending.clearing import enter_unreported
 from workers.attending.conversing import read
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 async def let_finish(around: Surroundings, attendant: Attendant, session_id: str, epoch: int) -> None:
-    """Have it leave, under its own epoch, and write down what it says of files until it is over.
+    """Have it leave, under its own epoch, and write down what it says of files and its reception until it is over.
 
     It goes on until its heir records, so that nothing is lost between them, but for no longer than a lease.
     """
@@ -83,7 +83,7 @@ async def _listen(around: Surroundings, attendant: Attendant, session_id: str, e
     pinging = asyncio.create_task(_ping(around, attendant))
     try:
         async for report in inbox.reports():
-            if isinstance(report, PartOpened | PartClosed):
+            if isinstance(report, PartOpened | PartClosed | EgressEnded | EgressFailed):
                 await _write(around, session_id, epoch, report)
             if report.seq:
                 await attendant.ack(report.seq)

@@ -12,8 +12,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from workers.cli.app import CliError, Exit
-from workers.cli.ledger import egress_as_json, opened
-from workers.ledger import files, wishes
+from workers.cli.ledger import egress_as_json, manifest_as_json, opened
+from workers.cli.reception import told
+from workers.ledger import files, manifests, receptions, wishes
 from workers.ledger.states import LIVE
 from workers.ledger.tables import Egress
 
@@ -54,15 +55,20 @@ def show(egress_id: str, as_json: bool) -> None:
     with opened() as ledger, ledger.reading() as tx:
         egress = _known(tx, egress_id)
         parts = list(files.of_egress(tx, egress_id))
+        manifest = manifest_as_json(manifests.of_egress(tx, egress_id))
+        reception = receptions.of(tx, egress_id)
     said = egress_as_json(egress, parts)
     if as_json:
-        print(json.dumps(said, indent=2))
+        print(json.dumps({**said, "manifest": manifest, "reception": reception}, indent=2))
         return
     table = Table.grid(padding=(0, 2))
     for name, value in said.items():
         if name != "files" and value is not None:
             table.add_row(name.replace("_", " "), str(value))
-    console = Console()
+    if manifest is not None:
+        reason = f": {manifest['error']}" if manifest["error"] else ""
+        table.add_row("manifest", f"{manifest['url'] or manifest['key']} ({manifest['state']}{reason})")
+    console = Console() if sys.stdout.isatty() else Console(width=200)
     console.print(table)
     listing = Table("part", "state", "duration", "size", "url", box=None)
     for part in parts:
@@ -72,6 +78,8 @@ def show(egress_id: str, as_json: bool) -> None:
         listing.add_row(str(part.part), state, duration, size, part.url or part.error or "")
     if parts:
         console.print(listing)
+    for line in told(reception):
+        console.print(line, highlight=False, markup=False)
 
 
 def stop(egress_id: str, as_json: bool) -> None:

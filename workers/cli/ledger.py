@@ -10,7 +10,7 @@ from workers.cli.app import CliError, Exit
 from workers.events.payloads import rfc3339
 from workers.keyring import keyring
 from workers.ledger.database import Ledger
-from workers.ledger.tables import Egress, File
+from workers.ledger.tables import Egress, File, Manifest
 from workers.settings import Settings, load
 
 
@@ -50,6 +50,13 @@ def egress_as_json(egress: Egress, files: list[File]) -> dict[str, Any]:
         **{name: rfc3339(time) if (time := getattr(egress, name)) else None for name in times},
         "files": [file_as_json(file) for file in files],
     }
+
+
+def manifest_as_json(manifest: Manifest | None) -> dict[str, Any] | None:
+    """Where the file is that tells of the others; None when there is to be none, or not yet."""
+    if manifest is None:
+        return None
+    return {name: getattr(manifest, name) for name in ("state", "key", "url", "error")}
 
 
 def file_as_json(file: File) -> dict[str, Any]:

@@ -132,6 +132,26 @@ class EgressRequestAnsweredEvent(_Told):
     """Why it was refused; left out when it was not."""
 
 
+class EgressWarningEvent(_CallEvent):
+    """Something people should know, which stops nothing: it is told once a session for each cause."""
+
+    type: Literal["egress.warning"] = "egress.warning"
+    session_id: str
+    """The session of the call."""
+    egress_id: str | None = None
+    """The egress that it concerns; left out when it concerns all of the call's."""
+    code: str
+    """What it is, for programs: a stable word."""
+    message: str
+    """The same for people: a sentence."""
+    participant_session_id: str | None = None
+    """The participant whom it concerns."""
+    user_id: str | None = None
+    """Their user id."""
+    track: Literal["audio", "video", "screen_share", "screen_share_audio"] | None = None
+    """Which of their tracks."""
+
+
 EVENTS: dict[str, type[BaseModel]] = {
     model.model_fields["type"].default: model
     for model in (
@@ -140,6 +160,7 @@ EVENTS: dict[str, type[BaseModel]] = {
         CallRecordingReadyEvent,
         CallRecordingFailedEvent,
         EgressRequestAnsweredEvent,
+        EgressWarningEvent,
     )
 }
 """Every event that is sent, by its type."""

@@ -13,6 +13,7 @@ from workers.events.models import (
     CallRecordingStartedEvent,
     CallRecordingStoppedEvent,
     EgressRequestAnsweredEvent,
+    EgressWarningEvent,
     rfc3339,
 )
 
@@ -23,11 +24,13 @@ __all__ = [
     "STARTED",
     "STOPPED",
     "TYPES",
+    "WARNING",
     "recording_event",
     "recording_failed",
     "recording_ready",
     "request_answered",
     "rfc3339",
+    "warning",
 ]
 
 STARTED = "call.recording_started"
@@ -35,6 +38,7 @@ STOPPED = "call.recording_stopped"
 READY = "call.recording_ready"
 FAILED = "call.recording_failed"
 ANSWERED = "egress.request_answered"
+WARNING = "egress.warning"
 TYPES = tuple(EVENTS)
 
 _PLAIN: dict[str, type[CallRecordingStartedEvent] | type[CallRecordingStoppedEvent]] = {
@@ -105,6 +109,34 @@ def request_answered(
             "changed": None if changed is None else list(changed),
             "egress_id": egress_id,
             "error": refusal,
+        }
+    ).payload()
+
+
+def warning(
+    call_cid: str,
+    session_id: str,
+    created_at: datetime,
+    *,
+    code: str,
+    message: str,
+    egress_id: str | None = None,
+    participant: str | None = None,
+    user_id: str | None = None,
+    track: str | None = None,
+) -> dict[str, Any]:
+    """``participant`` is the session id of whom it concerns."""
+    return EgressWarningEvent.model_validate(
+        {
+            "created_at": created_at,
+            "call_cid": call_cid,
+            "session_id": session_id,
+            "egress_id": egress_id,
+            "code": code,
+            "message": message,
+            "participant_session_id": participant,
+            "user_id": user_id,
+            "track": track,
         }
     ).payload()
 

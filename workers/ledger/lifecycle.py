@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, object_session
 
 from workers.events import payloads
+from workers.ledger import manifests
 from workers.ledger.outbox import put
 from workers.ledger.states import LIVE, State, moved
 from workers.ledger.tables import Egress, File
@@ -74,7 +75,10 @@ def closed(tx: Session, egress: Egress, reason: str, at: datetime, now: datetime
 
 
 def settle(tx: Session, egress: Egress, now: datetime) -> None:
-    """Complete the egress when its last file is delivered."""
+    """Complete the egress when its last file is delivered, and have its manifest follow."""
+    if State(egress.state).over:
+        manifests.settle(tx, egress)
+        return
     if State(egress.state) is not State.FINALIZING or not egress.files_closed:
         return
     tx.flush()
@@ -83,6 +87,7 @@ def settle(tx: Session, egress: Egress, now: datetime) -> None:
         return
     if "delivered" in states:
         move(egress, State.COMPLETE, now)
+        manifests.settle(tx, egress)
     elif egress.started_at is None:
         _over(tx, egress, State.ABORTED, "nothing_recorded", "it was stopped before anything was recorded", now)
     else:
@@ -107,6 +112,7 @@ def _over(tx: Session, egress: Egress, state: State, code: str, error: str, now:
         egress.call_cid, egress.id, egress.recording_type, now, egress.error, egress.error_code
     )
     put(tx, payload, now)
+    manifests.settle(tx, egress)
 
 
 def _tell(tx: Session, type_: str, egress: Egress, now: datetime) -> None:

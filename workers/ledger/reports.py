@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from egress.call.model import REMOVED
 from egress.protocol import (
     EgressEnded,
     EgressFailed,
@@ -17,8 +18,9 @@ from egress.protocol import (
     Progress,
     Refused,
     Report,
+    Warned,
 )
-from workers.ledger import files, lifecycle, sessions
+from workers.ledger import files, lifecycle, receptions, sessions, warned
 from workers.ledger.claims import owned
 from workers.ledger.states import State
 from workers.ledger.tables import CallSession, Egress
@@ -40,10 +42,18 @@ def write(tx: Session, session_id: str, epoch: int, report: Report, template: st
 
 
 def write_stale(tx: Session, session_id: str, epoch: int, report: Report, template: str, host: str) -> None:
-    """Write down what an attendant of a former lease tells of its files, and nothing else: states are its heir's."""
+    """Write down what an attendant of a former lease tells of its files and of how the call came in, and nothing else:
+    states are its heir's.
+    """
     egress = _egress(tx, session_id, report)
-    if egress is not None and isinstance(report, PartOpened | PartClosed):
+    if egress is None:
+        return
+    if isinstance(report, PartOpened | PartClosed):
         _write_part(tx, egress, epoch, report, template, host)
+    elif isinstance(report, EgressEnded | EgressFailed) and report.reception is not None:
+        receptions.add(tx, egress.id, epoch, report.reception)
+        if State(egress.state).over:
+            lifecycle.settle(tx, egress, report.at)
 
 
 def _apply(tx: Session, session: CallSession, report: Report, template: str, host: str, now: datetime) -> None:
@@ -54,9 +64,14 @@ def _apply(tx: Session, session: CallSession, report: Report, template: str, hos
             sessions.ended(tx, session, ROOM_ENDED, now)
         return
     egress = _egress(tx, session.id, report)
+    if isinstance(report, Warned):
+        warned.tell(tx, session, report, now)
+        return
     if egress is None:
         return
     finished = State(egress.state).over
+    if isinstance(report, EgressEnded | EgressFailed) and report.reception is not None:
+        receptions.add(tx, egress.id, session.epoch, report.reception)
     match report:
         case Progress():
             egress.recorded, egress.participants = report.recorded, report.participants
@@ -117,9 +132,12 @@ def _write_part(
 
 
 def over(tx: Session, egress: Egress, report: Over, now: datetime) -> None:
-    """The attendant has gone: what it had begun is at its end; what it never heard of waits for the next one."""
+    """The attendant has gone: what it had begun is at its end; what it never heard of waits for the next one.
+
+    Not when an administrator put it out: then nobody is sent in again for anything that was asked for before.
+    """
     state = State(egress.state)
-    if state is State.PENDING or egress.files_closed or _goes_on(egress, report):
+    if (state is State.PENDING and report.code != REMOVED) or egress.files_closed or _goes_on(egress, report):
         return
     if report.code:
         lifecycle.failed(tx, egress, report.code, report.reason, now)

@@ -110,6 +110,8 @@ class Egress(Base):
     error: Mapped[str | None] = mapped_column(String(1000))
     error_code: Mapped[str | None] = mapped_column(String(64))
     stop_reason: Mapped[str | None] = mapped_column(String(200))
+    reception: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), deferred=True)
+    """How the call came in at each attendant (:mod:`workers.ledger.receptions`). Long: only read when asked for."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
@@ -140,6 +142,24 @@ class File(Base):
     end_time: Mapped[datetime | None]
     duration: Mapped[float | None] = mapped_column(Double)
     salvaged: Mapped[bool] = mapped_column(default=False)
+    error: Mapped[str | None] = mapped_column(String(1000))
+
+
+class Manifest(Base):
+    """The manifest of an egress that is over: ``due`` (to be put beside its files) or ``delivered``."""
+
+    __tablename__ = "manifests"
+    __table_args__ = (Index("manifests_due", "state", "not_before"),)
+    egress_id: Mapped[str] = mapped_column(ForeignKey("egresses.id"), primary_key=True)
+    state: Mapped[str] = mapped_column(String(16))
+    host: Mapped[str | None] = mapped_column(String(128))
+    """The worker whose it is to deliver, while it lives."""
+    key: Mapped[str] = mapped_column(String(1000))
+    url: Mapped[str | None] = mapped_column(String(2000))
+    revision: Mapped[int] = mapped_column(Integer, default=1)
+    """Counts what it had to tell anew."""
+    not_before: Mapped[datetime]
+    """When it is tried next, by the ledger's clock."""
     error: Mapped[str | None] = mapped_column(String(1000))
 
 

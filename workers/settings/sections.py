@@ -101,6 +101,8 @@ class RecordingSettings(Section):
     roll_over_seconds: float = Field(default=7200.0, ge=1.0)
     delay: float = Field(default=1.0, ge=0.2, le=10.0)
     """Seconds that composition runs behind live."""
+    manifest: bool = True
+    """Whether a JSON file beside each recording's files tells of them and of how the call came in."""
 
 
 class SpoolSettings(Section):

@@ -24,6 +24,7 @@ from workers.observing import metrics
 from workers.salvage import Salvaged, examine
 from workers.settings import Settings
 from workers.uploads.lane import Lane, Limits
+from workers.uploads.manifests import Manifests
 from workers.uploads.others import see_to_leftovers, take_over
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class Uploader:
         behind = settings.recording.delay + _FRAGMENT
         limits = Limits(storage.concurrency, storage.part_size, storage.tail_seconds, behind)
         self._lanes = {name: Lane(name, target, ledger, self._host, limits) for name, target in stores.items()}
+        self._manifests = Manifests(ledger, settings, stores)
         self._wake = asyncio.Event()
         self._salvages: set[asyncio.Task[None]] = set()
         self._leftovers: asyncio.Task[None] | None = None
@@ -62,6 +64,7 @@ class Uploader:
                 self._wake.clear()
                 await self._see_to_others()
                 await self._look()
+                await self._manifests.look()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(POLL):
                         await self._wake.wait()
@@ -71,12 +74,15 @@ class Uploader:
                 await asyncio.gather(self._leftovers, return_exceptions=True)
             for lane in self._lanes.values():
                 await lane.close()
+            await self._manifests.close()
 
     async def done(self) -> bool:
         """Whether nothing is left to salvage or deliver."""
         if self._salvages or any(lane.busy for lane in self._lanes.values()):
             return False
-        return not await self._ledger.read(lambda tx: uploads.waiting(tx, self._host))
+        if await self._ledger.read(lambda tx: uploads.waiting(tx, self._host)):
+            return False
+        return await self._manifests.done()
 
     def salvage(self, left: list[File]) -> None:
         """Make what a dead attendant left deliverable, in the background. Files of other hosts are theirs."""

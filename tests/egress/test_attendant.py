@@ -1,0 +1,326 @@
+"""An attendant at a call that a test plays: what it reports, wishes for and shows when the SFU has news."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import av
+import pytest
+from pydantic import BaseModel, ConfigDict
+
+from egress import attendant as attendant_module
+from egress.attendant import Attendant
+from egress.call.connector import Attending
+from egress.call.model import (
+    REMOVED,
+    CallEvent,
+    Connected,
+    Disconnected,
+    Ended,
+    Joined,
+    Participant,
+    QualityChanged,
+    TrackAdded,
+    TrackPaused,
+    TrackType,
+    TrackUnreadable,
+    Wants,
+)
+from egress.call.state import PAUSED_PICTURE
+from egress.protocol import (
+    EgressEnded,
+    EgressFailed,
+    EgressStarted,
+    EgressStopped,
+    Job,
+    PartClosed,
+    Report,
+    Warned,
+)
+from egress.rtc.track import TrackCounts
+from tests.media.fakes import FakeTrack, encoded, picture
+
+VIDEO, AUDIO, SCREEN = TrackType.VIDEO, TrackType.AUDIO, TrackType.SCREEN_SHARE
+ANNA = Participant("s-anna", "anna", "Anna")
+DELAY = 0.2
+
+Found = TypeVar("Found", bound=Report)
+
+
+class PlayedCall:
+    """A connector whose events the test tells."""
+
+    type = "played"
+
+    class Address(BaseModel):
+        model_config = ConfigDict(extra="allow")
+
+    def __init__(self) -> None:
+        self.attending: Attending | None = None
+        self.wishes: list[tuple[str, TrackType, Wants | None]] = []
+        self._queue: asyncio.Queue[CallEvent | None] = asyncio.Queue()
+
+    def attend(self, address: Any, attending: Attending) -> PlayedCall:
+        self.attending = attending
+        return self
+
+    def tell(self, *events: CallEvent) -> None:
+        for event in events:
+            self._queue.put_nowait(event)
+
+    async def events(self) -> AsyncIterator[CallEvent]:
+        while (event := await self._queue.get()) is not None:
+            yield event
+
+    def wants(self, session_id: str, track: TrackType, wish: Wants | None) -> None:
+        self.wishes.append((session_id, track, wish))
+
+    def wanted(self, track: TrackType = VIDEO) -> Wants | None:
+        """What was wished for last of a track of Anna's."""
+        return next((w for s, t, w in reversed(self.wishes) if (s, t) == (ANNA.session_id, track)), None)
+
+    async def close(self) -> None:
+        self._queue.put_nowait(None)
+
+
+class Scene:
+    """The attendant of a played call, recording it small."""
+
+    def __init__(self, call: PlayedCall, folder: Path, **egress: Any) -> None:
+        self.call = call
+        self.told: list[Report] = []
+        spec = {"egress_id": "e1", "quality": "360p", "video": {"fps": 10, "preset": "ultrafast"}, **egress}
+        job = Job.model_validate(
+            {
+                "call_cid": "default:played",
+                "session_id": "s1",
+                "connector": {"type": "played"},
+                "spool": str(folder),
+                "delay": DELAY,
+                "egresses": [spec],
+            }
+        )
+        self.attendant = Attendant(job, self.told.append)
+        self._feeding: list[asyncio.Task[None]] = []
+
+    def found(self, kind: type[Found]) -> list[Found]:
+        return [report for report in self.told if isinstance(report, kind)]
+
+    async def until(self, condition: Callable[[], object], timeout: float = 8.0) -> None:
+        deadline = time.monotonic() + timeout
+        while not condition():
+            assert time.monotonic() < deadline, f"waited {timeout} s in vain; told was {self.told[-5:]}"
+            await asyncio.sleep(0.01)
+
+    async def begun(self) -> None:
+        await self.until(lambda: self.found(EgressStarted))
+
+    def feed(self, track: FakeTrack) -> Callable[[], None]:
+        """Send pictures on a track from now on; returns what ends that."""
+        frames = encoded("vp8", [picture(64, 36, 90 + n) for n in range(5)])
+
+        async def send() -> None:
+            n = 0
+            while True:
+                track.last_packet = time.monotonic()
+                track.feed(frames[n % len(frames)], track.last_packet, keyframe=n % len(frames) == 0)
+                n += 1
+                await asyncio.sleep(0.05)
+
+        self._feeding.append(task := asyncio.create_task(send()))
+        return task.cancel
+
+    async def close(self) -> None:
+        for task in self._feeding:
+            task.cancel()
+        await asyncio.gather(*self._feeding, return_exceptions=True)
+        await self.attendant.close("the test ends")
+
+
+PlayScene = Callable[..., Awaitable[Scene]]
+
+
+@pytest.fixture
+async def play(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[PlayScene]:
+    """``await play(call, …)`` has the call attended."""
+    made: list[Scene] = []
+
+    async def begin(call: PlayedCall, **egress: Any) -> Scene:
+        monkeypatch.setattr(attendant_module, "connector", lambda type_: call)
+        made.append(Scene(call, tmp_path, **egress))
+        made[-1].attendant.open()
+        return made[-1]
+
+    yield begin
+    for one in made:
+        await one.close()
+
+
+@pytest.fixture
+def call() -> PlayedCall:
+    return PlayedCall()
+
+
+def seconds_of(path: Path) -> float:
+    with av.open(str(path)) as container:
+        assert container.duration is not None
+        return container.duration / 1e6
+
+
+async def test_a_composite_recording_is_attended_as_a_recording(call: PlayedCall, play: PlayScene):
+    scene = await play(call)
+    await scene.until(lambda: call.attending)
+    assert call.attending is not None and call.attending.recording
+
+
+async def test_when_an_administrator_puts_us_out_the_file_is_whole_and_the_end_no_failure(
+    call: PlayedCall, play: PlayScene
+):
+    scene = await play(call)
+    call.tell(Connected(), Joined(ANNA))
+    await scene.begun()
+    await asyncio.sleep(0.6)
+    call.tell(Ended("", REMOVED))
+    await scene.until(lambda: scene.found(EgressEnded))
+    assert [s.reason for s in scene.found(EgressStopped)] == ["removed by an administrator"]
+    assert scene.found(EgressFailed) == []
+    [part] = scene.found(PartClosed)
+    assert seconds_of(part.path) == pytest.approx(part.duration, abs=0.15)
+    assert part.duration > 0.5
+    assert (scene.attendant.end_code, scene.attendant.room_ended) == (REMOVED, False)
+
+
+async def test_who_is_put_out_before_anything_is_recorded_fails_with_that_reason(call: PlayedCall, play: PlayScene):
+    scene = await play(call)
+    call.tell(Ended("the moderator wants nobody here", REMOVED))
+    await scene.until(lambda: scene.found(EgressFailed))
+    [failed] = scene.found(EgressFailed)
+    assert (failed.code, failed.error) == (REMOVED, "the moderator wants nobody here")
+    assert failed.reception is None
+
+
+async def test_a_room_that_ends_ends_the_session(call: PlayedCall, play: PlayScene):
+    scene = await play(call)
+    call.tell(Connected())
+    await scene.begun()
+    call.tell(Ended("the room was deleted"))
+    await scene.until(lambda: scene.found(EgressEnded))
+    assert (scene.attendant.end_code, scene.attendant.room_ended) == ("", True)
+
+
+async def test_a_track_that_cannot_be_read_is_warned_of_once_and_shows_the_placeholder(
+    call: PlayedCall, play: PlayScene
+):
+    scene = await play(call)
+    camera = TrackUnreadable(ANNA.session_id, VIDEO, "av1", "this server has no backup codec for it")
+    call.tell(TrackUnreadable("s-nobody", VIDEO, "av1", "x"), Connected(), Joined(ANNA), camera, camera)
+    call.tell(TrackUnreadable(ANNA.session_id, AUDIO, "", "it is encrypted end to end"))
+    await scene.begun()
+    camera_said, microphone_said = scene.found(Warned)
+    assert camera_said.message == "the camera of Anna is not received: this server has no backup codec for it (av1)"
+    assert (camera_said.code, camera_said.participant, camera_said.user_id, camera_said.track) == (
+        "track_unreadable",
+        ANNA.session_id,
+        "anna",
+        "video",
+    )
+    assert microphone_said.message == "the microphone of Anna is not received: it is encrypted end to end"
+    director = scene.attendant.egresses["e1"].director
+    assert director is not None and director.scene is not None
+    assert [tile.source for tile in director.scene.tiles] == [None]
+    # It becomes readable: from then on it is received and shown.
+    call.tell(TrackAdded(ANNA.session_id, VIDEO, FakeTrack("video", "vp8")))
+    await scene.until(lambda: director.scene is not None and director.scene.tiles[0].source == "video")
+    await scene.until(lambda: call.wanted() is not None)
+
+
+async def test_a_track_that_the_sfu_pauses_gives_way_to_the_placeholder_and_stays_wanted(
+    call: PlayedCall, play: PlayScene
+):
+    scene = await play(call)
+    camera = FakeTrack("video", "vp8")
+    call.tell(Connected(), Joined(ANNA), TrackAdded(ANNA.session_id, VIDEO, camera))
+    stop = scene.feed(camera)
+    await scene.begun()
+    wish = call.wanted()
+    assert wish is not None
+    director = scene.attendant.egresses["e1"].director
+    assert director is not None
+
+    def source() -> str | None:
+        assert director is not None and director.scene is not None
+        return director.scene.tiles[0].source
+
+    paused = time.monotonic()
+    stop()
+    call.tell(TrackPaused(ANNA.session_id, VIDEO, True))
+    await scene.until(lambda: source() is None)
+    assert PAUSED_PICTURE - 0.1 < time.monotonic() - paused < PAUSED_PICTURE + 0.5
+    # Longer than a track that is out of the picture is received on.
+    await asyncio.sleep(DELAY + 1.5)
+    assert source() is None
+    assert call.wanted() == wish
+    scene.feed(camera)
+    call.tell(TrackPaused(ANNA.session_id, VIDEO, False))
+    await scene.until(lambda: source() == "video")
+    assert scene.attendant.stop("e1", "enough")
+    await scene.until(lambda: scene.found(EgressEnded))
+    reception = scene.found(EgressEnded)[0].reception
+    assert reception is not None
+    [track] = reception.participants[0].tracks
+    assert track.paused is not None and track.paused.count == 1
+    assert track.paused.seconds == pytest.approx(PAUSED_PICTURE + DELAY + 1.5, abs=1.0)
+    assert [(size.width, size.height) for size in track.sizes] == [(64, 36)]
+
+
+async def test_how_the_call_came_in_goes_with_the_end_of_each_egress(call: PlayedCall, play: PlayScene):
+    scene = await play(call, quality="audio-only")
+    microphone = FakeTrack("audio", "opus")
+    call.tell(Connected(), Joined(ANNA), TrackAdded(ANNA.session_id, AUDIO, microphone))
+    call.tell(QualityChanged(ANNA.session_id, "good"))
+    await scene.begun()
+    microphone.counts = TrackCounts(500, 4, 1, 499)
+    call.tell(Disconnected("the connection broke"))
+    await asyncio.sleep(0.3)
+    call.tell(Connected())
+    await asyncio.sleep(0.2)
+    scene.attendant.stop("e1", "enough")
+    await scene.until(lambda: scene.found(EgressEnded))
+    [started], [stopped], [ended] = scene.found(EgressStarted), scene.found(EgressStopped), scene.found(EgressEnded)
+    reception = ended.reception
+    assert reception is not None
+    assert abs((reception.start_time - started.at).total_seconds()) < 0.01
+    assert abs((reception.end_time - stopped.at).total_seconds()) < 0.1
+    assert reception.away is not None
+    assert [s.reason for s in reception.away.listed] == ["the connection broke"]
+    assert reception.away.seconds == pytest.approx(0.3, abs=0.2)
+    [anna] = reception.participants
+    assert (anna.user_id, anna.session_id, list(anna.quality)) == ("anna", "s-anna", ["good"])
+    [track] = anna.tracks
+    assert (track.type, track.codec, track.packets, track.repaired, track.lost) == ("audio", "opus", 500, 4, 1)
+
+
+async def test_of_two_egresses_each_tells_its_own_time(call: PlayedCall, play: PlayScene):
+    scene = await play(call, quality="audio-only")
+    call.tell(Connected(), Joined(ANNA))
+    await scene.begun()
+    await asyncio.sleep(0.4)
+    first = scene.attendant.egresses["e1"].spec
+    scene.attendant.start(first.model_copy(update={"egress_id": "e2"}))
+    await scene.until(lambda: len(scene.found(EgressStarted)) == 2)
+    scene.attendant.stop("e1", "enough")
+    await asyncio.sleep(0.3)
+    call.tell(Joined(Participant("s-bert", "bert", "Bert")))
+    await asyncio.sleep(0.2)
+    scene.attendant.stop("e2", "enough")
+    await scene.until(lambda: len(scene.found(EgressEnded)) == 2)
+    told = {e.egress_id: e.reception for e in scene.found(EgressEnded)}
+    one, two = told["e1"], told["e2"]
+    assert one is not None and two is not None
+    assert [p.user_id for p in one.participants] == ["anna"]
+    assert [p.user_id for p in two.participants] == ["anna", "bert"]
+    assert two.start_time > one.start_time and two.end_time > one.end_time
