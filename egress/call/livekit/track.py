@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from egress.rtc.clock import ParticipantClock, TrackClock
 from egress.rtc.receiver import PeerTrack
-from egress.rtc.track import FrameListener, Kind
+from egress.rtc.track import FrameListener, Kind, TrackCounts
 
 CLOCK_RATES: dict[Kind, int] = {"audio": 48_000, "video": 90_000}
 
@@ -26,6 +26,8 @@ class LivekitTrack:
         self._source: PeerTrack | None = None
         self._listeners: dict[int, tuple[FrameListener, Callable[[], None] | None]] = {}
         self._next = 0
+        self._counts_before = TrackCounts()
+        """Of the sources that are gone."""
 
     @property
     def needed(self) -> bool:
@@ -52,6 +54,10 @@ class LivekitTrack:
     @property
     def last_packet(self) -> float | None:
         return None if self._source is None else self._source.last_packet
+
+    @property
+    def counts(self) -> TrackCounts:
+        return self._counts_before if self._source is None else self._counts_before + self._source.counts
 
     def join(self, group: ParticipantClock) -> None:
         self._group = group
@@ -93,6 +99,7 @@ class LivekitTrack:
 
     def detach(self) -> None:
         """It is received no more."""
+        self._counts_before = self.counts
         self._source = None
         for number, (listener, ends) in self._listeners.items():
             if ends is not None:
