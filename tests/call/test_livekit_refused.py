@@ -79,6 +79,20 @@ async def test_a_ready_token_lets_us_in(livekit: LivekitServer) -> None:
         await call.hears(Connected)
 
 
+async def test_of_two_with_the_same_token_the_later_one_stays(livekit: LivekitServer) -> None:
+    token = livekit.token("recorder", "here", hidden=True, canPublish=False)
+    async with attend(livekit, "here", token=token, api_key=None, api_secret=None) as first:
+        await first.hears(Connected)
+        async with attend(livekit, "here", token=token, api_key=None, api_secret=None) as second:
+            await second.hears(Connected)
+            await first.until(lambda: first.error is not None)
+            await asyncio.sleep(1.0)
+            assert second.error is None
+            assert len(second.told(Connected)) == 1
+    assert isinstance(first.error, ConnectorError)
+    assert first.error.code == "duplicate_identity"
+
+
 async def test_a_room_that_is_missing_and_not_made_by_joining_is_told(livekit: LivekitServer) -> None:
     error = await refusal(livekit, "nowhere")
     assert (error.code, str(error)) == ("room_not_found", "LiveKit has no such room and makes none by itself")

@@ -50,6 +50,8 @@ log = logging.getLogger(__name__)
 
 BACK_OFF = (0.1, 0.25, 0.5, 1.0, 2.0)
 """Seconds before the next try; the last one for ever."""
+STEADY = 5.0
+"""Seconds of standing signalling after which the next failure counts as a first one."""
 FOREIGN_GRACE = 5.0
 """Seconds for which what answers may be no LiveKit: a server that is starting, or a proxy before it."""
 ROOM_GRACE = 10.0
@@ -115,8 +117,11 @@ class LivekitAttendance:
                 if then is Then.WAIT:
                     await self._somebody()
                     then = Then.REJOIN
-                left = await self._follow(await self._enter(then))
-                self._failures = 0
+                signal = await self._enter(then)
+                began = time.monotonic()
+                left = await self._follow(signal)
+                if time.monotonic() - began > STEADY:
+                    self._failures = 0
             except ConnectorError as error:
                 self._queue.put_nowait(error)
                 return
@@ -240,7 +245,7 @@ class LivekitAttendance:
         """What the server says first: that we are in, in again, or not wanted like this."""
         kind = message.WhichOneof("message")
         if kind == "leave":
-            left = departure(message.leave)
+            left = self._let_go(message.leave)
             return Departure(Then.REJOIN, left.reason) if left.then is Then.RESUME else left
         self._trouble_since = None
         if kind == "join":
@@ -297,10 +302,16 @@ class LivekitAttendance:
             case "room_moved":
                 self._moved(message.room_moved)
             case "leave":
-                return departure(message.leave)
+                return self._let_go(message.leave)
             case _:
                 pass
         return None
+
+    def _let_go(self, leave: rtc.LeaveRequest) -> Departure:
+        if leave.reason == models.DUPLICATE_IDENTITY and self._address.token is not None:
+            # To join again would put out whoever did, who would do the same to us.
+            raise ConnectorError("duplicate_identity", "somebody else joined with the same token, and so put us out")
+        return departure(leave)
 
     async def _answer(self, offer: rtc.SessionDescription) -> None:
         answer = await self._reception.answer(offer.sdp, dict(offer.mid_to_track_id))
