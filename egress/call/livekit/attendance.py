@@ -233,7 +233,8 @@ class LivekitAttendance:
                 if left is not None:
                     return left
         except ConnectionError as error:
-            return Departure(Then.RESUME, str(error))
+            leave = await signal.farewell()
+            return Departure(Then.RESUME, str(error)) if leave is None else self._let_go(leave)
         finally:
             self._signal = None
             if flushing is not None:

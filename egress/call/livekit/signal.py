@@ -22,6 +22,8 @@ PROTOCOL = 15
 CONNECT_TIMEOUT = 3.0
 ANSWER_TIMEOUT = 4.0
 """Seconds in which the server must say something to a join."""
+FAREWELL_TIMEOUT = 0.2
+"""Seconds in which what came before the end of a connection is read."""
 PING_INTERVAL = 5.0
 PING_TIMEOUT = 15.0
 """Used until the server says its own."""
@@ -131,6 +133,16 @@ class Signal:
             return rtc.SignalResponse.FromString(data)
         except DecodeError as error:
             raise Foreign("in another protocol") from error
+
+    async def farewell(self) -> rtc.LeaveRequest | None:
+        """What the server said last, if it was a farewell that nobody has read: for a connection that is lost."""
+        with contextlib.suppress(ConnectionError, Foreign, TimeoutError):
+            async with asyncio.timeout(FAREWELL_TIMEOUT):
+                while True:
+                    message = await self.receive()
+                    if message.WhichOneof("message") == "leave":
+                        return message.leave
+        return None
 
     async def send(self, request: rtc.SignalRequest) -> None:
         try:
