@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from typing import Any
 
 from egress.call.connector import Abilities, Attendance, Attending
@@ -51,9 +50,10 @@ class LivekitConnector:
         return LivekitWatcher()
 
     def attend(self, address: Any, attending: Attending) -> Attendance:
-        # Whoever only watches needs no media, which takes long to load.
-        attendance: Attendance = import_module("egress.call.livekit.attendance").LivekitAttendance(address, attending)
-        return attendance
+        # Whoever only watches needs nothing of media, which takes long to load.
+        from egress.call.livekit.attendance import LivekitAttendance
+
+        return LivekitAttendance(address, attending)
 
     def teller(self, address: Any) -> LivekitTeller | None:
         """What tells the room, where the address asks for it. Raises ConnectorError when its token may not."""
