@@ -97,9 +97,9 @@ class Guest(abc.ABC):
         self._say("speaking" if on else "quiet", {})
 
     async def freeze(self, seconds: float) -> None:
-        """The network of the guest's media is dead for so long, in both directions."""
+        """The network of the guest's media is dead for so long, in both directions; signalling is not."""
         self._say("frozen", {"seconds": seconds})
-        await freeze(self._peers(), seconds)
+        await freeze(self._peers, seconds)
         self._say("thawed", {})
 
     def summary(self) -> dict[str, Any]:
