@@ -8,7 +8,6 @@ import os
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
@@ -99,7 +98,7 @@ async def test_three_exact_guests_are_seen_and_heard_through_livekit(server: Liv
         assert json.loads(there["ana"].metadata) == {"roles": ["host"]}
         assert (there["cyd"].name, there["cyd"].metadata) == ("cyd", "anything")
         assert sources(there["ben"]) == {"camera", "microphone"}
-        async with subscribed(server) as subscriber:
+        async with LivekitSubscriber(server) as subscriber:
             await asyncio.sleep(3)
             assert len(subscriber.frames) == 6
             for (_, source), count in subscriber.frames.items():
@@ -109,7 +108,6 @@ async def test_three_exact_guests_are_seen_and_heard_through_livekit(server: Liv
         await guests.do("ana", "leave")
         assert {p.identity for p in await server.until_participants(2, ROOM)} == {"ben", "cyd"}
     told = await guests.close()
-    assert guests.void() is None
     assert told["guests"]["ana"]["key_requests"] >= 1
     flashes = guests.marks("ana", "flash")
     assert len(flashes) >= 2
@@ -132,7 +130,7 @@ async def test_tracks_are_muted_stopped_and_unpublished(server: LivekitServer, w
             return track.muted
 
         await guests.do("ana", "join")
-        async with subscribed(server) as subscriber:
+        async with LivekitSubscriber(server) as subscriber:
             for how in ("mute", "stop"):
                 await switch(False, how)
                 await asyncio.sleep(1)
@@ -152,7 +150,7 @@ async def test_tracks_are_muted_stopped_and_unpublished(server: LivekitServer, w
         await switch(True, "remove")
         [ana] = await server.participants(ROOM, hidden=False)
         assert sources(ana) == {"camera", "microphone"}
-        async with subscribed(server) as subscriber:
+        async with LivekitSubscriber(server) as subscriber:
             await asyncio.sleep(1)
             assert subscriber.frames["ana", what] > 10
 
@@ -163,7 +161,7 @@ async def test_a_screen_is_shared_with_its_sound(server: LivekitServer) -> None:
         await guests.do("ana", "screen", on=True, sound=True)
         [ana] = await server.participants(ROOM)
         assert sources(ana) == {"camera", "microphone", "screen_share", "screen_share_audio"}
-        async with subscribed(server) as subscriber:
+        async with LivekitSubscriber(server) as subscriber:
             await asyncio.sleep(2)
             assert subscriber.seen("ana", "screen_share") == [picture.CAMERAS]
             assert subscriber.last["ana", "screen_share"].width == 1280
@@ -176,7 +174,7 @@ async def test_a_screen_is_shared_with_its_sound(server: LivekitServer) -> None:
 async def test_a_camera_changes_its_size_in_mid_call(server: LivekitServer) -> None:
     async with Guests(server.call([GuestSpec("ana", 0, other_sizes=((960, 540),))])) as guests:
         await guests.do("ana", "join")
-        async with subscribed(server) as subscriber:
+        async with LivekitSubscriber(server) as subscriber:
             await until(lambda: subscriber.size("ana") == (640, 360))
             await guests.do("ana", "resize", width=960, height=540)
             await until(lambda: subscriber.size("ana") == (960, 540))
@@ -188,7 +186,7 @@ async def test_a_camera_changes_its_size_in_mid_call(server: LivekitServer) -> N
 async def test_layers_of_one_picture_are_chosen_by_who_subscribes(server: LivekitServer) -> None:
     async with Guests(server.call([GuestSpec("ana", 3, layers=LAYERS)])) as guests:
         await guests.do("ana", "join")
-        async with subscribed(server) as subscriber:
+        async with LivekitSubscriber(server) as subscriber:
             await until(lambda: subscriber.size("ana") == (1280, 720))
             for wanted, size in (
                 ({"quality": models.LOW}, (320, 180)),
@@ -216,7 +214,7 @@ async def test_layers_of_one_picture_are_chosen_by_who_subscribes(server: Liveki
 async def test_with_discontinuous_sound_silence_costs_next_to_nothing(server: LivekitServer) -> None:
     async with Guests(server.call([GuestSpec("ana", 0, dtx=True, video=False)])) as guests:
         await guests.do("ana", "join")
-        async with subscribed(server) as subscriber:
+        async with LivekitSubscriber(server) as subscriber:
             await until(lambda: subscriber.frames["ana", "microphone"] > 10)
             await guests.do("ana", "mute", on=True)
             await asyncio.sleep(0.5)
@@ -227,10 +225,23 @@ async def test_with_discontinuous_sound_silence_costs_next_to_nothing(server: Li
             await until(lambda: subscriber.frames["ana", "microphone"] > before + 40)
 
 
+async def test_who_speaks_is_told(server: LivekitServer) -> None:
+    async with Guests(server.call([GuestSpec(who, n, video=False) for n, who in enumerate(("ana", "ben"))])) as guests:
+        await guests.everybody("join")
+        async with LivekitSubscriber(server) as subscriber:
+            await until(lambda: len(subscriber.frames) == 2)
+            sid = subscriber.participants["ana"].sid
+            await guests.do("ana", "speak", on=True)
+            await until(lambda: subscriber.speakers[-1:] == [{sid}])
+            await guests.do("ana", "speak", on=False)
+            await until(lambda: subscriber.speakers[-1] == set())
+            assert subscriber.speakers == [{sid}, set()]
+
+
 async def test_a_network_dies_for_a_while(server: LivekitServer) -> None:
     async with Guests(server.call([GuestSpec("ana", 0)])) as guests:
         await guests.do("ana", "join")
-        async with subscribed(server) as subscriber:
+        async with LivekitSubscriber(server) as subscriber:
             await until(lambda: len(subscriber.frames) == 2)
             freezing = asyncio.create_task(guests.do("ana", "freeze", seconds=2))
             await asyncio.sleep(0.8)
@@ -240,7 +251,7 @@ async def test_a_network_dies_for_a_while(server: LivekitServer) -> None:
             await freezing
             await until(lambda: subscriber.frames["ana", "microphone"] > before["ana", "microphone"] + 20)
         # aiortc's own receiver does not get over so many lost pictures; whoever comes now sees them again.
-        async with subscribed(server) as subscriber:
+        async with LivekitSubscriber(server) as subscriber:
             await until(lambda: subscriber.frames["ana", "camera"] > 10)
 
 
@@ -289,7 +300,7 @@ async def test_a_guest_that_cannot_join_says_why(server: LivekitServer) -> None:
 async def test_what_the_api_changes_of_a_participant_is_told(server: LivekitServer) -> None:
     async with Guests(server.call([GuestSpec("ana", 0, video=False)])) as guests:
         await guests.do("ana", "join")
-        async with subscribed(server) as subscriber:
+        async with LivekitSubscriber(server) as subscriber:
             await until(lambda: "ana" in subscriber.participants)
             await server.update_participant(ROOM, "ana", display="Ana B.", metadata="{}", attributes={"hand": "up"})
             await until(lambda: subscriber.participants["ana"].name == "Ana B.")
@@ -303,10 +314,10 @@ async def test_what_the_api_changes_of_a_participant_is_told(server: LivekitServ
 async def test_the_hidden_are_told_by_the_api_alone(server: LivekitServer) -> None:
     async with (
         Guests(server.call([GuestSpec("ana", 0, video=False)])) as guests,
-        subscribed(server, "seen", hidden=False) as seen,
+        LivekitSubscriber(server, "seen", hidden=False) as seen,
     ):
         await guests.do("ana", "join")
-        async with subscribed(server, "unseen"):
+        async with LivekitSubscriber(server, "unseen"):
             assert {p.identity for p in await server.participants(ROOM)} == {"ana", "seen", "unseen"}
             assert {p.identity for p in await server.participants(ROOM, hidden=False)} == {"ana", "seen"}
             assert "unseen" not in seen.participants
@@ -324,18 +335,6 @@ async def test_twenty_guests_of_720p_are_cheap(server: LivekitServer) -> None:
     assert min(sent) >= 4 * picture.FPS
     # To encode that many pictures would take ten times as much.
     assert told["cpu"] < 0.6 * told["wall"]
-
-
-@asynccontextmanager
-async def subscribed(
-    server: LivekitServer, identity: str = "subscriber", hidden: bool = True
-) -> AsyncIterator[LivekitSubscriber]:
-    subscriber = LivekitSubscriber(server.url, server.token(identity, ROOM, hidden=hidden), server.host_network)
-    await subscriber.start()
-    try:
-        yield subscriber
-    finally:
-        await subscriber.close()
 
 
 async def until(fulfilled: Callable[[], bool], timeout: float = 10) -> None:

@@ -187,6 +187,10 @@ class Microphone(ExactTrack):
         self._dtx = dtx
         self.muted = False
 
+    def change(self, voice: AudioLoop) -> None:
+        """Sound otherwise, from the next packet on."""
+        self._voice = voice
+
     def _leaves_out(self, index: int) -> bool:
         return self._dtx and self.muted and index % DTX_EVERY != 0
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from typing import Any
 
 import aioice.ice
 from aiortc import RTCPeerConnection
 
+_LOOK = 0.01
 _frozen: set[aioice.ice.Connection] = set()
 
 
@@ -32,11 +35,14 @@ def freezable(peer: RTCPeerConnection) -> None:
             protocol.__class__ = _FreezingProtocol
 
 
-async def freeze(peers: list[RTCPeerConnection], seconds: float) -> None:
-    """Their networks are dead for so long."""
-    dead = {connection for peer in peers for connection in _connections(peer)}
-    _frozen.update(dead)
-    await asyncio.sleep(seconds)
+async def freeze(peers: Callable[[], list[RTCPeerConnection]], seconds: float) -> None:
+    """The networks of the peer connections are dead for so long, those included that are made meanwhile."""
+    dead: set[aioice.ice.Connection] = set()
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        dead.update(connection for peer in peers() for connection in _connections(peer))
+        _frozen.update(dead)
+        await asyncio.sleep(min(left, _LOOK))
     _frozen.difference_update(dead)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiortc import RTCPeerConnection, RTCRtpSender
 
-from tests.rig import picture
+from tests.rig import picture, sound
 from tests.rig.clocks import DeviceClock
 from tests.rig.exact import Camera, ExactTrack, Microphone, Note, Punctuality
 from tests.rig.freezing import freeze
@@ -49,7 +49,8 @@ class Guest(abc.ABC):
             else None
         )
         self._voice = audio_loop(spec.identity)
-        self._screen_voice = audio_loop(spec.identity + picture.CAMERAS, hum=False)
+        self._speech = audio_loop(spec.identity, hum=sound.SPEECH_AMPLITUDE)
+        self._screen_voice = audio_loop(spec.identity + picture.CAMERAS, hum=0.0)
         self._silence = audio_loop(None)
         kinds = ("video", "audio", "screen", "screen_audio")
         self._punctual = {kind: Punctuality() for kind in kinds}
@@ -89,10 +90,16 @@ class Guest(abc.ABC):
         camera.change(self._camera_loops[width, height])
         self._say("resized", {"width": width, "height": height})
 
+    async def speak(self, on: bool) -> None:
+        """Be so loud that everybody's client shows a speaker, or no longer; a new microphone is quiet."""
+        assert self._microphone is not None
+        self._microphone.change(self._speech if on else self._voice)
+        self._say("speaking" if on else "quiet", {})
+
     async def freeze(self, seconds: float) -> None:
-        """The network of the guest's media is dead for so long, in both directions."""
+        """The network of the guest's media is dead for so long, in both directions; signalling is not."""
         self._say("frozen", {"seconds": seconds})
-        await freeze(self._peers(), seconds)
+        await freeze(self._peers, seconds)
         self._say("thawed", {})
 
     def summary(self) -> dict[str, Any]:
@@ -134,11 +141,11 @@ class Guest(abc.ABC):
         *lower, full = self._layer_loops
         return [*(Camera(loop, *untold) for loop in lower), Camera(full, *told)]
 
-    def _new_screen(self, sound: bool) -> list[ExactTrack]:
+    def _new_screen(self, with_sound: bool) -> list[ExactTrack]:
         if self._screen_loop is None:
             raise ValueError("a guest who shares a screen needs GuestSpec.screen")
         self._screen_camera = Camera(self._screen_loop, *self._device("screen"))
-        if not sound:
+        if not with_sound:
             return [self._screen_camera]
         return [self._screen_camera, Microphone(self._screen_voice, self._silence, *self._device("screen_audio"))]
 

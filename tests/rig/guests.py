@@ -3,8 +3,8 @@
 A guest has an identity (its colour and its tones), a picture that flashes and a sound that beeps on each whole second
 of true time, and a device clock that may be wrong. ``async with Guests(call) as guests`` starts them;
 ``await guests.do("ana", "join")`` makes them act. Actions: ``join``, ``leave``, ``rejoin``, ``vanish``,
-``camera(on, how)``, ``mute(on, how)``, ``screen(on)``, ``freeze(seconds)``, ``resize(width, height)``, each explained
-in :class:`tests.rig.guest.Guest`, :class:`~tests.rig.janus_guest.JanusGuest` and
+``camera(on, how)``, ``mute(on, how)``, ``speak(on)``, ``screen(on)``, ``freeze(seconds)``, ``resize(width, height)``,
+each explained in :class:`tests.rig.guest.Guest`, :class:`~tests.rig.janus_guest.JanusGuest` and
 :class:`~tests.rig.livekit_guest.LivekitGuest`.
 """
 

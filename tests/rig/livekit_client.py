@@ -102,6 +102,7 @@ class Signal:
             for _, answer in self._expected:
                 if not answer.done():
                     answer.set_exception(ConnectionError("LiveKit closed the connection"))
+                    answer.exception()  # whoever gave up waiting for it needs no warning
 
     def _take(self, message: rtc.SignalResponse) -> None:
         if message.WhichOneof("message") == "leave":

@@ -76,7 +76,8 @@ class Publisher:
         await self._negotiate()
         deadline = time.monotonic() + 10
         while self.peer.connectionState != "connected":
-            if time.monotonic() > deadline or self.peer.connectionState in ("failed", "closed"):
+            given_up = self._signal.closed.is_set() or self.peer.connectionState in ("failed", "closed")
+            if given_up or time.monotonic() > deadline:
                 raise ConnectionError(f"no media path to LiveKit: {self.peer.connectionState}")
             await asyncio.sleep(0.01)
         await asyncio.wait_for(seen, 10)

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import json
 from collections import Counter
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from aiortc import MediaStreamTrack, RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
@@ -15,18 +16,23 @@ from livekit.protocol import models, rtc
 
 from egress.rtc import ice
 from tests.rig.judge_pictures import who_is_in
+from tests.rig.livekit import ROOM, LivekitServer
 from tests.rig.livekit_client import Signal
 
 
 class LivekitSubscriber:
-    """Subscribes to all that is published and counts decoded frames by (identity, source); keeps the last of each.
+    """``async with LivekitSubscriber(server)``: subscribes to all that is published in a room, hidden.
 
-    Sources are the protocol's names in small letters: ``camera``, ``screen_share_audio``, ….
+    It counts decoded frames by (identity, source), and keeps the last of each. Sources are the protocol's names in
+    small letters: ``camera``, ``screen_share_audio``, ….
     """
 
-    def __init__(self, url: str, token: str, host_network: str) -> None:
-        self._signal = Signal(url, token, auto_subscribe=True)
-        self._network = host_network
+    def __init__(
+        self, server: LivekitServer, identity: str = "subscriber", room: str = ROOM, hidden: bool = True, **grants: Any
+    ) -> None:
+        token = server.token(identity, room, hidden=hidden, **grants)
+        self._signal = Signal(server.url, token, auto_subscribe=True)
+        self._network = server.host_network
         self._peer = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
         self._tasks: list[asyncio.Task[None]] = []
         self._offers: asyncio.Queue[rtc.SessionDescription] = asyncio.Queue()
@@ -35,6 +41,8 @@ class LivekitSubscriber:
         self._tracks: dict[str, tuple[str, str]] = {}
         self.participants: dict[str, models.ParticipantInfo] = {}
         """By identity: what was told last of each that is there."""
+        self.speakers: list[set[str]] = []
+        """Each change of who speaks, by sid."""
         self.frames: Counter[tuple[str, str]] = Counter()
         self.last: dict[tuple[str, str], Any] = {}
 
@@ -47,7 +55,7 @@ class LivekitSubscriber:
         frame = self.last.get((identity, source))
         return None if frame is None else (frame.width, frame.height)
 
-    async def start(self) -> None:
+    async def __aenter__(self) -> Self:
         @self._peer.on("track")
         def take(track: MediaStreamTrack) -> None:
             self._tasks.append(asyncio.create_task(self._count(track)))
@@ -61,19 +69,25 @@ class LivekitSubscriber:
         joined = await self._signal.open()
         self._learn(joined.other_participants)
         self._tasks.append(asyncio.create_task(self._answer()))
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._signal.close()
+        await self._peer.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def settings(self, identity: str, source: str = "camera", **wanted: Any) -> None:
         """Ask for other layers: ``disabled``, ``quality``, ``width`` and ``height``, ``fps``."""
         sid = next(sid for sid, key in self._tracks.items() if key == (identity, source))
         settings = rtc.UpdateTrackSettings(track_sids=[sid], **wanted)
         await self._signal.send(rtc.SignalRequest(track_setting=settings))
-
-    async def close(self) -> None:
-        await self._signal.close()
-        await self._peer.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _take(self, message: rtc.SignalResponse) -> None:
         match message.WhichOneof("message"):
@@ -83,6 +97,11 @@ class LivekitSubscriber:
                 self._candidates.put_nowait(message.trickle.candidateInit)
             case "update":
                 self._learn(message.update.participants)
+            case "speakers_changed":
+                before = self.speakers[-1] if self.speakers else set()
+                told = {speaker.sid: speaker.active for speaker in message.speakers_changed.speakers}
+                silent = {sid for sid, active in told.items() if not active}
+                self.speakers.append((before | set(told)) - silent)
 
     def _learn(self, participants: Any) -> None:
         for participant in participants:
