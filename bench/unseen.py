@@ -1,7 +1,7 @@
 """What guests cost who are in the call and not in the picture: four guests beside twenty, both shown four at a time.
 
 Everybody sends 720p that was encoded before. Measured are the video that the attendant received and the processor time
-it took, on Janus and on LiveKit. ``Layers`` does the same with four guests who send one size and four who send three.
+it took, on Janus and on LiveKit; and the same of four guests who send one size beside four who send three.
 """
 
 from __future__ import annotations
