@@ -313,3 +313,6 @@ async def test_without_a_recording_the_sign_of_recording_stays_dark(livekit: Liv
     async with attend(livekit, room) as call:
         await call.hears(Connected)
         await until_room(livekit, room, lambda found: found is not None and found.active_recording)
+    # Who leaves is gone at once, and so is the sign.
+    await until_room(livekit, room, lambda found: found is None or not found.active_recording, 2.0)
+    assert not await livekit.participants(room)

@@ -101,11 +101,11 @@ class LivekitAttendance:
     async def close(self) -> None:
         self._closed = True
         self._queue.put_nowait(None)
+        await self._say_goodbye()
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        await self._part()
         await self._reception.close()
 
     # In, and in again.
@@ -190,15 +190,11 @@ class LivekitAttendance:
         finally:
             await service.close()
 
-    async def _part(self) -> None:
-        """End the signalling, with a word."""
-        signal, self._signal = self._signal, None
-        if signal is None:
-            return
+    async def _say_goodbye(self) -> None:
+        """Or the server would wait for us to come back, and show the sign of recording until it gives up."""
         leave = rtc.LeaveRequest(reason=models.CLIENT_INITIATED, action=rtc.LeaveRequest.DISCONNECT)
         with contextlib.suppress(ConnectionError):
-            await signal.send(rtc.SignalRequest(leave=leave))
-        await signal.close()
+            await self._send(rtc.SignalRequest(leave=leave))
 
     def _lost(self, reason: str) -> None:
         if self._connected or (not self._seen and self._failures == 0):
