@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from egress.logs import is_telling
-from workers.payload import shown
+from workers.payload import field_name, shown
 
 IDENTIFIER = r"^[A-Za-z0-9_-]{1,64}$"
 """Ids that senders may choose."""
@@ -39,7 +39,7 @@ def sentences(error: ValidationError, model: type[BaseModel]) -> list[str]:
     told: dict[str, str] = {}
     inner: list[str] = []
     for problem in error.errors(include_url=False):
-        where = ".".join(shown(str(part)) for part in place(problem))
+        where = ".".join(field_name(str(part)) for part in place(problem))
         cause = problem.get("ctx", {}).get("error")
         if isinstance(cause, At):
             inner.extend(f"{where}.{line}" if where else line for line in cause.lines)

@@ -148,8 +148,8 @@ def test_a_ready_token_asks_the_api_only_with_a_right_to(grants: dict[str, Any])
         api_token(address(token=ready(**grants)), room=ROOM)
     assert refused.value.code == "token_cannot_watch"
     assert str(refused.value) == (
-        "this token may not ask the server who is in the room: give api_key and api_secret, a project, or a token that "
-        "also has roomAdmin for this room"
+        "this token may not ask the server who is in the room, nor tell the room: give api_key and api_secret, "
+        "a project, or a token that also has roomAdmin for this room"
     )
 
 

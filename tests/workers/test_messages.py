@@ -102,6 +102,8 @@ def test_a_stop_needs_only_the_call() -> None:
         ({"": 2**63}, '"": is a number beyond'),
         ({"a": {" ": float("inf")}}, 'a." ": must be a finite number'),
         ({"": {"": 2**64}}, '""."": is a number beyond'),
+        ({":": None}, '":": is no known field; known are call_cid'),
+        ({"": None}, '"": is no known field; known are call_cid'),
         ({"connector": {"type": "janus", "url": {"a": [{}]}}}, "connector.room: is missing"),
     ],
 )

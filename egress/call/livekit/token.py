@@ -61,8 +61,8 @@ def api_token(address: LivekitAddress, *, room: str, now: float | None = None) -
     if grants.get("roomAdmin") is not True or grants.get("room") != room:
         raise ConnectorError(
             "token_cannot_watch",
-            "this token may not ask the server who is in the room: give api_key and api_secret, a project, or a token "
-            "that also has roomAdmin for this room",
+            "this token may not ask the server who is in the room, nor tell the room: give api_key and api_secret, "
+            "a project, or a token that also has roomAdmin for this room",
         )
     return ready
 
