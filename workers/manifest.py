@@ -61,17 +61,18 @@ class Manifest(_Part):
     kind: str
     recording_type: str
     state: str
-    quality: str | None
-    layout: str | None
-    started_at: Time | None
-    stopped_at: Time | None
-    stop_reason: str | None
-    error: str | None
-    error_code: str | None
+    quality: str | None = None
+    layout: str | None = None
+    started_at: Time | None = None
+    stopped_at: Time | None = None
+    stop_reason: str | None = None
+    error: str | None = None
+    error_code: str | None = None
     files: list[ManifestFile]
-    gaps: list[Gap]
+    gaps: list[Gap] = Field(default_factory=list)
+    """Of more than a quarter of a second."""
     lost: list[LostFile] = Field(default_factory=list)
-    attendants: list[dict[str, Any]]
+    attendants: list[dict[str, Any]] = Field(default_factory=list)
     """How the call came in at each process that attended it, with its epoch: a ``Reception`` of egress/protocol.py.
     One that died told nothing."""
     attendants_left_out: int = 0

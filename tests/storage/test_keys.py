@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.keys import DEFAULT_TEMPLATE, KeyFields, KeyTemplateError, check_template, fill
+from storage.keys import DEFAULT_TEMPLATE, KeyFields, KeyTemplateError, beside, check_template, fill
 
 START = datetime(2025, 2, 10, 9, 15, 44, 252969, UTC)
 
@@ -47,3 +47,19 @@ def test_no_value_leaves_the_folder(cid: str, session: str, egress: str, ext: st
     assert not path.is_absolute()
     assert len(path.parts) == 4
     assert not any(part.startswith(".") or part in ("", "..") for part in path.parts)
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("default/abc/s1/e1_001.mp4", "default/abc/s1/e1_001.manifest.json"),
+        ("e1.mp3", "e1.manifest.json"),
+        ("a.b/e1", "a.b/e1.manifest.json"),
+        ("a/.mp4", "a/.mp4.manifest.json"),
+        ("a/" + "é" * 125 + ".mp4", "a/" + "é" * 120 + ".manifest.json"),
+    ],
+)
+def test_what_accompanies_a_file_lies_beside_it_under_its_name(key: str, expected: str):
+    found = beside(key, ".manifest.json")
+    assert found == expected
+    assert len(found.rpartition("/")[2].encode()) <= 255

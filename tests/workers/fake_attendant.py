@@ -35,14 +35,19 @@ from egress.protocol import (
     Leave,
     Over,
     PartClosed,
+    ParticipantReception,
     PartOpened,
     Ping,
     Pong,
     Progress,
     Ready,
+    Reception,
     Refused,
+    Spell,
+    Spells,
     Start,
     Stop,
+    TrackReception,
 )
 
 FPS = 10
@@ -69,14 +74,21 @@ class Recording:
             return
         if self.fake.behaviour == "silent_room":
             await self.stopped.wait()
-        first = True
+        first, began = True, now()
         while not self.stopped.is_set():
             await self.one_part(first)
             first = False
             self.part += 1
         if first:
             self.fake.tell(EgressStopped(at=now(), egress_id=egress_id, reason="stopped"))
-        self.fake.tell(EgressEnded(at=now(), egress_id=egress_id))
+        self.fake.tell(EgressEnded(at=now(), egress_id=egress_id, reception=self.reception(began)))
+
+    def reception(self, began: datetime) -> Reception:
+        """Of a camera that was paused once."""
+        paused = Spells(count=1, seconds=0.5, listed=[Spell(start_time=began, end_time=began)])
+        camera = TrackReception(type="video", codec="vp8", packets=1000, lost=3, paused=paused)
+        guest = ParticipantReception(session_id="p1", user_id="anna[1]", joined_at=began, tracks=[camera])
+        return Reception(start_time=began, end_time=now(), participants=[guest])
 
     async def one_part(self, first: bool) -> None:
         folder = self.job.spool / self.spec.egress_id

@@ -109,6 +109,12 @@ def test_a_recording_from_the_command_line(cli: Cli, worker: subprocess.Popen[st
     wait_for(lambda: cli.json("egress", "show", "e1")["state"] == "complete")
     shown = cli("egress", "show", "e1")
     assert "complete" in shown.stdout and "file:///" in shown.stdout
+    wait_for(lambda: cli.json("egress", "show", "e1")["manifest"]["state"] == "delivered")
+    found = cli.json("egress", "show", "e1")
+    assert found["manifest"]["key"] == found["files"][0]["key"].removesuffix(".mp4") + ".manifest.json"
+    assert [one["participants"][0]["user_id"] for one in found["reception"]["attendants"]] == ["anna[1]"]
+    (row,) = [line.split() for line in cli("egress", "show", "e1").stdout.splitlines() if "anna[1]" in line]
+    assert row == ["anna[1]", "video", "vp8", "1000", "0", "3", "0", "paused", "by", "the", "SFU", "once,", "0.5", "s"]
     assert "sesame" not in shown.stdout
     assert cli.json("egress", "list", "--live") == []
     assert "e1" in cli("egress", "list").stdout

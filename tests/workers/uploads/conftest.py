@@ -47,6 +47,7 @@ async def proxy(gateway: VersityGateway) -> AsyncIterator[FaultyProxy]:
 
 
 def make_settings(folder: Path, stores: list[dict[str, Any]], worker: str = "one", **sections: Any) -> Settings:
+    """Without manifests, where nothing else is said: then what goes to the store is of the files alone."""
     return Settings(
         data_dir=folder / worker,
         worker_id=worker,
@@ -56,7 +57,7 @@ def make_settings(folder: Path, stores: list[dict[str, Any]], worker: str = "one
         stores=stores,
         guard={"allow_private": ["127.0.0.0/8"]},
         agent={"abandoned": 2.0},
-        **sections,
+        **{"recording": {"manifest": False}, **sections},
     )
 
 
