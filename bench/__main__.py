@@ -18,11 +18,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import clips, files, live, messages
+from bench import clips, files, live, messages, unseen
 from bench.processor import Snapshot
 from egress.protocol import CompositeRecording, Quality
-from tests.rig import janus
+from tests.rig import janus, livekit
 from tests.rig.janus import JanusServer
+from tests.rig.livekit import LivekitServer
 
 WIDTH, HEIGHT, BITRATE = 1280, 720, 1_500_000
 
@@ -70,6 +71,51 @@ async def _measure(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
     }
     told["latency"] = asdict(late)
     return told
+
+
+async def _measure_unseen(folder: Path, seconds: float) -> dict[str, Any]:
+    """Ratios of one run each, by SFU; None where a run proves nothing."""
+    found: dict[str, Any] = {"runs": [], "guests": {}, "layers": None}
+
+    def compare(runs: list[unseen.Run]) -> dict[str, Any]:
+        found["runs"] += [asdict(run) for run in runs]
+        few, many = runs
+        voids = [run.void for run in runs if run.void is not None]
+        return {
+            "video_bitrate": many.video_bitrate / few.video_bitrate,
+            "cores": None if voids else many.cores / few.cores,
+            "void": voids[0] if voids else None,
+        }
+
+    async with JanusServer() as server:
+        found["guests"]["janus"] = compare(await unseen.crowd(server, folder, seconds, _say))
+    reason = livekit.why_not()
+    if reason is not None:
+        _say(f"LiveKit is not measured: {reason}")
+        return found
+    async with LivekitServer() as other:
+        found["guests"]["livekit"] = compare(await unseen.crowd(other, folder, seconds, _say))
+        found["layers"] = compare(await unseen.layers(other, folder, seconds, _say))
+    return found
+
+
+def _show_unseen(told: dict[str, Any]) -> None:
+    table = Table(title="What is not seen is not received", title_justify="left", show_header=False)
+
+    def line(ratios: dict[str, Any]) -> str:
+        cores = f"none: {ratios['void']}" if ratios["void"] else f"[bold]{ratios['cores']:.2f}[/]"
+        return f"received video × [bold]{ratios['video_bitrate']:.2f}[/], processor time × {cores}"
+
+    for sfu, ratios in told["guests"].items():
+        table.add_row(f"{unseen.CROWD} guests beside {unseen.SHOWN}, {sfu}", line(ratios))
+    if told["layers"] is not None:
+        table.add_row("tiles of a quarter: layers beside 720p alone, livekit", line(told["layers"]))
+    for run in told["runs"]:
+        table.add_row(
+            f"{run['sfu']}, {run['guests']} guests{', layers' if run['layered'] else ''}",
+            f"{run['video_bitrate'] / 1e6:.2f} Mbit/s of video, {run['cores']:.2f} cores (others {run['others']:.2f})",
+        )
+    Console(width=max(Console().width, 100)).print(table)
 
 
 def _show(told: dict[str, Any]) -> None:
@@ -136,7 +182,7 @@ def main() -> int:
     parser.add_argument("--tries", type=int, default=3, help="how often starting and stopping is timed")
     parser.add_argument("--out", type=Path, default=Path("bench-out"))
     parser.add_argument("--messages", type=int, default=messages.COUNT, help="how many messages are sent")
-    parser.add_argument("--only", choices=("live", "messages"), help="measure this alone")
+    parser.add_argument("--only", choices=("live", "messages", "unseen"), help="measure this alone")
     given = parser.parse_args()
     reason = janus.why_not()
     if reason is not None and given.only != "messages":
@@ -144,15 +190,19 @@ def main() -> int:
         return 1
     told: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="wf-bench-") as folder:
-        if given.only != "live":
+        if given.only in (None, "messages"):
             told["queue"] = _measure_messages(Path(folder), given.messages)
-        if given.only != "messages":
+        if given.only in (None, "unseen"):
+            told["unseen"] = asyncio.run(_measure_unseen(Path(folder), given.seconds / 2))
+        if given.only in (None, "live"):
             told |= asyncio.run(_measure(given, Path(folder)))
     given.out.mkdir(parents=True, exist_ok=True)
     path = given.out / "bench.json"
     path.write_text(json.dumps({"at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), **told}, indent=2) + "\n")
     if told.get("queue"):
         _show_messages(told["queue"])
+    if "unseen" in told:
+        _show_unseen(told["unseen"])
     if "live" in told:
         _show(told)
     print(f"{path}")

@@ -281,6 +281,8 @@ class TrackReception(_Said):
     """Pictures, or packets of sound, that were whole."""
     frames_dropped: int = 0
     keyframes_asked: int = 0
+    bytes: int = 0
+    """Of payload."""
     silent: Spells | None = None
     """Times without a packet of a camera that was wanted, or of a microphone, that was not muted."""
     paused: Spells | None = None

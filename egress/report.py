@@ -165,6 +165,7 @@ class _Track:
             frames=counts.frames,
             frames_dropped=counts.frames_dropped,
             keyframes_asked=counts.keyframes_asked,
+            bytes=counts.bytes,
             silent=clock.spells(self.silent),
             paused=clock.spells(self.paused),
             unreadable=self.unreadable,

@@ -15,7 +15,7 @@ say() {
 
 LIBRARIES="libegl1 libgl1"
 FONTS="fonts-noto-core fonts-noto-cjk"
-TEST_PACKAGES="fonts-noto-color-emoji ffmpeg janus iproute2 redis-server rabbitmq-server postgresql chromium"
+TEST_PACKAGES="fonts-noto-color-emoji ffmpeg janus iproute2 redis-server rabbitmq-server postgresql nodejs npm chromium"
 
 library() {
     for folder in /usr/lib /usr/lib64 /lib /usr/local/lib /usr/lib/*-linux-gnu*; do
@@ -35,6 +35,7 @@ there() {
         libgl1) library libGL.so.1 ;;
         fonts-*) [ -n "$(find /usr/share/fonts /usr/local/share/fonts -name "$(font "$1")" 2>/dev/null | head -n 1)" ] ;;
         iproute2) program ip ;;
+        nodejs) program node ;;
         postgresql) program postgres || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 ;;
         chromium) [ -x /usr/bin/chromium ] || playwright_chromium ;;
         *) program "$1" ;;

@@ -20,7 +20,7 @@ from tests.rig.required import unless
 from tests.rig.subscriber import Subscriber
 
 pytestmark = unless(janus.why_not())
-needs_chromium = pytest.mark.skipif(chromium.why_not() is not None, reason=chromium.why_not() or "")
+needs_chromium = unless(chromium.why_not())
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def declare(broker: dramatiq.Broker, ledger: Ledger, settings: Settings) -> dict
     def again(attempts: int, error: BaseException) -> bool:
         return isinstance(error, _PASSING) and attempts < tries
 
-    return {
+    declared = {
         name: dramatiq.Actor(
             _actor(name, ledger, settings, stopping.event),
             actor_name=name,
@@ -56,6 +56,10 @@ def declare(broker: dramatiq.Broker, ledger: Ledger, settings: Settings) -> dict
         )
         for name in MESSAGES
     }
+    for actor in declared.values():
+        # Below that it writes down what it is called with, which opens rooms.
+        actor.logger.setLevel(logging.INFO)
+    return declared
 
 
 class _Stopping(Middleware):

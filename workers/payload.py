@@ -72,10 +72,13 @@ def shown(text: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in short)
 
 
+def field_name(key: str) -> str:
+    """A field's name before a colon: in quotes where it is blank, or has a colon of its own."""
+    return shown(key) if key.strip() and ":" not in key else json.dumps(shown(key), ensure_ascii=False)
+
+
 def _inside(where: str, key: str) -> str:
-    """Where a field lies. One without a name is shown as quotes."""
-    name = shown(key) if key.strip() else json.dumps(key)
-    return f"{where}.{name}" if where else name
+    return f"{where}.{field_name(key)}" if where else field_name(key)
 
 
 def _text(where: str, value: str) -> int:

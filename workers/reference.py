@@ -1,6 +1,7 @@
-"""Writes the reference of messages, events and settings from their models: ``python -m workers.reference``.
+"""Writes what the documentation has from the code: ``python -m workers.reference``.
 
-``--check`` writes nothing and exits with 1 when a page is not up to date.
+These are the reference of messages, events and settings, from their models, and tables in pages that are written by
+hand. ``--check`` writes nothing and exits with 1 when a page is not up to date.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from workers.abilities import table
 from workers.schemas import events, messages, settings
 
-FOLDER = Path(__file__).parents[1] / "docs" / "reference"
+DOCS = Path(__file__).parents[1] / "docs"
+FOLDER = DOCS / "reference"
 _NOTE = "<!-- Made by `python -m workers.reference` from the models. Edits belong there. -->"
 
 Schema = Mapping[str, Any]
@@ -38,6 +41,14 @@ def pages() -> dict[str, str]:
             {"Settings of a worker": found["worker"], "Settings of a call": found["call"]},
         ),
     }
+
+
+def tables() -> dict[str, str]:
+    """The text of each page by hand that has a table made from the code, by its file name."""
+    begin, end = (f"<!-- {word} of what `python -m workers.reference` makes -->" for word in ("Begin", "End"))
+    before, _, rest = (DOCS / "connectors.md").read_text().partition(begin)
+    _, _, after = rest.partition(end)
+    return {"connectors.md": f"{before}{begin}\n{table()}\n{end}{after}"}
 
 
 def _page(title: str, about: str, schemas: Mapping[str, Schema]) -> str:
@@ -146,11 +157,11 @@ def _plain(text: str) -> str:
 
 def main() -> int:
     stale = []
-    for name, text in pages().items():
-        path = FOLDER / name
+    made = {FOLDER / name: text for name, text in pages().items()} | {DOCS / n: text for n, text in tables().items()}
+    for path, text in made.items():
         if path.exists() and path.read_text() == text:
             continue
-        stale.append(name)
+        stale.append(path.name)
         if "--check" not in sys.argv:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)

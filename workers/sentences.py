@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from workers.payload import shown
+from egress.logs import is_telling
+from workers.payload import field_name, shown
 
 IDENTIFIER = r"^[A-Za-z0-9_-]{1,64}$"
 """Ids that senders may choose."""
@@ -38,7 +39,7 @@ def sentences(error: ValidationError, model: type[BaseModel]) -> list[str]:
     told: dict[str, str] = {}
     inner: list[str] = []
     for problem in error.errors(include_url=False):
-        where = ".".join(shown(str(part)) for part in place(problem))
+        where = ".".join(field_name(str(part)) for part in place(problem))
         cause = problem.get("ctx", {}).get("error")
         if isinstance(cause, At):
             inner.extend(f"{where}.{line}" if where else line for line in cause.lines)
@@ -61,20 +62,21 @@ def _names_a_choice(part: int | str) -> bool:
 def _reason(problem: dict[str, Any], model: type[BaseModel]) -> str:
     context: Mapping[str, Any] = problem.get("ctx", {})
     given = problem.get("input")
+    quoted = "this value" if any(is_telling(str(part)) for part in problem["loc"]) else _quoted(given)
     match problem["type"]:
         case "missing":
             return "is missing"
         case "extra_forbidden":
             return f"is no known field; known are {', '.join(_names(model, problem['loc'][:-1]))}"
         case "literal_error" | "enum":
-            return f"{_quoted(given)} is not allowed; allowed are {_list(context.get('expected', ''))}"
+            return f"{quoted} is not allowed; allowed are {_list(context.get('expected', ''))}"
         case "string_pattern_mismatch" if context.get("pattern") == IDENTIFIER:
-            return f"{_quoted(given)} is not allowed; allowed are 1 to 64 letters, digits, '_' and '-'"
+            return f"{quoted} is not allowed; allowed are 1 to 64 letters, digits, '_' and '-'"
         case "value_error":
             return str(context.get("error", problem["msg"]))
         case _:
             text = str(problem["msg"]).removeprefix("Value error, ")
-            return f"{_quoted(given)} is not allowed: {text[:1].lower()}{text[1:]}"
+            return f"{quoted} is not allowed: {text[:1].lower()}{text[1:]}"
 
 
 def _names(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

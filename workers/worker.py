@@ -33,6 +33,7 @@ from workers.observing.server import serving
 from workers.observing.vitals import Vitals
 from workers.private import make_private
 from workers.sessions.life import SessionLife
+from workers.sessions.lookout import Lookout
 from workers.settings import Settings, SettingsError
 from workers.spares import Spares
 from workers.uploads.stores import targets
@@ -136,7 +137,7 @@ class Worker:
             told_from = AsyncLedger(self.ledger)
             delivery = Uploader(ledger, settings, targets(settings))
             relay = Relay(told_from, self._to, Rules.of(settings))
-            around = Surroundings(settings, ledger, Spares(settings), delivery, self._ice)
+            around = Surroundings(settings, ledger, Spares(settings), delivery, self._ice, Lookout(settings.projects))
             self._agent = Agent(around, prompt, SessionLife)
             if self._stopped.is_set():
                 self._agent.stop(self._drain or 0.0)

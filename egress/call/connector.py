@@ -1,8 +1,8 @@
-"""What every connector to an SFU offers: two faces, and one registry in which a connector names itself.
+"""What every connector to an SFU offers: two faces, what it can do, and one registry of names.
 
 ``watch`` asks the SFU's API who is there: no media, no participant, cheap. ``attend`` joins as a hidden participant:
-call events come out as an async stream, wishes about tracks go back in. Adding a connector means one module that
-calls :func:`register`, and an entry point in the group ``wallflower.connectors`` when it lives elsewhere.
+call events come out as an async stream, wishes about tracks go back in. A connector that lives elsewhere is an entry
+point in the group ``wallflower.connectors``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel
 
@@ -37,6 +37,36 @@ class Attending:
     """Seconds that the call is composed behind live: how long a lost packet is worth waiting for."""
     recording: bool = True
     """Whether anything of the call is recorded, as opposed to merely looked at or written down as text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What a connector can do. The table in docs/connectors.md is made from it."""
+
+    participants_told: bool = False
+    """Who joins and leaves is told at once; else it is asked again and again."""
+    names_change: bool = False
+    """Name, roles and image may change during the call."""
+    screen_share: bool = False
+    screen_share_audio: bool = False
+    renegotiated_tracks: bool = False
+    """A track that begins or ends in the middle of the call is noticed."""
+    muted_told: bool = False
+    """A track that is published and muted is told as such."""
+    speakers: Literal["rtp levels", "told"] = "told"
+    """Who speaks: by audio levels in RTP (RFC 6464), or by ``Speaking``."""
+    pause: bool = False
+    """A track that nobody wants is not sent to us."""
+    layers: bool = False
+    """A smaller picture for a smaller tile, where the publisher sends simulcast."""
+    resume: bool = False
+    """Lost signalling is taken up again as the same participant, while media goes on."""
+    connection_quality: bool = False
+    """How well each participant is connected is told."""
+    room_metadata: bool = False
+    """What is said of the room as a whole is told."""
+    tell_room: bool = False
+    """Messages to the clients in the room, without a right to publish; then there is ``teller``."""
 
 
 ROOM_GONE = "room_not_found"
@@ -77,11 +107,27 @@ class Watcher(Protocol):
         ...
 
 
+class RoomTeller(Protocol):
+    """Tells the clients in a room, as reliable data, what is going on."""
+
+    async def tell(self, message: bytes, topic: str, to: Sequence[str] = ()) -> None:
+        """Send it to the users with these ids; to everybody in the room when none is named.
+
+        Raises ConnectorError when we may not, OSError when the SFU is away.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        ...
+
+
 class Connector(Protocol):
     """A kind of SFU. ``Address`` is the pydantic model of the message's ``connector`` object, ``type`` included."""
 
     type: str
     Address: AddressModel
+    abilities: Abilities
 
     async def watch(self, address: Any) -> Sequence[Participant]:
         """Who is in the room now (without us). Raises ConnectorError, or OSError when the SFU is away."""
@@ -89,11 +135,16 @@ class Connector(Protocol):
 
     def attend(self, address: Any, attending: Attending) -> Attendance: ...
 
-    # One that can look into many rooms more cheaply has ``watcher() -> Watcher``, too.
+    # Some have more:
+    # - ``watcher() -> Watcher``: it can look into many rooms more cheaply than by ``watch``.
+    # - ``teller(address) -> RoomTeller | None``, with the ability ``tell_room``; None when the address does not ask.
+    # - ``check(project) -> str``, a coroutine: asks the server that a project of the settings names whether it takes
+    #   what the project says, and tells what it found. Raises ConnectorError, or OSError when the SFU is away.
 
 
 BUILT_IN = {
     "janus": "egress.call.janus",
+    "livekit": "egress.call.livekit",
     "loopback": "egress.call.loopback",
 }
 

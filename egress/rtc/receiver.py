@@ -55,7 +55,11 @@ class PeerTrack:
 
     @property
     def counts(self) -> TrackCounts:
-        return self._counted + self._buffered() + TrackCounts(keyframes_asked=self.keyframes.sent)
+        return (
+            self._counted
+            + self._buffered()
+            + TrackCounts(keyframes_asked=self.keyframes.sent, bytes=self.bytes_received)
+        )
 
     def _buffered(self) -> TrackCounts:
         c = self.buffer.counts

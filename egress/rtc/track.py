@@ -38,7 +38,8 @@ FrameListener = Callable[[EncodedFrame], None]
 
 @dataclass(frozen=True, slots=True)
 class TrackCounts:
-    """What became of a track's packets since it began; those that came while nobody listened are left out."""
+    """What became of a track's packets since it began; those that came while nobody listened are left
+    out of all but ``bytes``."""
 
     packets: int = 0
     repaired: int = 0
@@ -48,6 +49,8 @@ class TrackCounts:
     """Pictures, or packets of sound, that were whole."""
     frames_dropped: int = 0
     keyframes_asked: int = 0
+    bytes: int = 0
+    """Of payload, all that came."""
 
     def __add__(self, other: TrackCounts) -> TrackCounts:
         return TrackCounts(*(getattr(self, name) + getattr(other, name) for name in _COUNTED))

@@ -28,9 +28,10 @@ from egress.rtc.ice_settings import IceSettings
 from tests.call.janus_publisher import Publisher
 from tests.call.listener import Listener
 from tests.rig.janus import NOTIFY, PLAIN, PVTID, STRANGERS, JanusServer, why_not
+from tests.rig.required import unless
 
 pytestmark = [
-    pytest.mark.skipif(why_not() is not None, reason=why_not() or ""),
+    unless(why_not()),
     pytest.mark.asyncio(loop_scope="module"),
 ]
 

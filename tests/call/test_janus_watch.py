@@ -13,9 +13,10 @@ from egress.call.connector import ConnectorError, connector, watcher
 from egress.call.janus.watcher import JanusWatcher
 from tests.call.janus_publisher import Publisher
 from tests.rig.janus import NOTIFY, PLAIN, STRANGERS, JanusServer, why_not
+from tests.rig.required import unless
 
 pytestmark = [
-    pytest.mark.skipif(why_not() is not None, reason=why_not() or ""),
+    unless(why_not()),
     pytest.mark.asyncio(loop_scope="module"),
 ]
 

@@ -12,6 +12,7 @@ from contextvars import copy_context
 from datetime import datetime
 from typing import Literal
 
+import jwt
 import pytest
 from pydantic import BaseModel, SecretStr
 
@@ -125,6 +126,15 @@ def test_no_secret_stands_in_a_line(format: Format) -> None:
     assert "https://host/path:with@at" in said
 
 
+def test_no_access_token_stands_in_a_line() -> None:
+    out = configured("text")
+    token = jwt.encode({"iss": "APIkey", "video": {"room": "a"}}, "a secret of at least 32 characters", "HS256")
+    log.info("GET ws://10.0.0.1:7880/rtc?access_token=%s&protocol=15", token)
+    log.info("invalid token: %s, error: token is expired", token)
+    assert token.split(".")[1] not in out.getvalue() and token.split(".")[2] not in out.getvalue()
+    assert "access_token=***&protocol=15" in out.getvalue()
+
+
 def test_what_to_hide_is_found_in_models_and_by_names() -> None:
     class Inner(BaseModel):
         key: SecretStr = SecretStr("one")
@@ -137,6 +147,8 @@ def test_what_to_hide_is_found_in_models_and_by_names() -> None:
     assert sorted(logs.secrets_in(Outer())) == ["one", "two"]
     address = {"type": "janus", "room": 1, "pin": "three", "more": [{"apisecret": "four", "url": "http://x"}]}
     assert sorted(logs.telling_in(address)) == ["four", "three"]
+    livekit = {"api_key": "five", "api_secret": "six", "roles_key": "function", "topic": "seven"}
+    assert sorted(logs.telling_in(livekit)) == ["five", "six"]
 
 
 def test_what_is_hidden_is_bounded_and_the_latest_stays() -> None:

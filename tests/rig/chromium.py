@@ -1,8 +1,8 @@
-"""Real browsers as guests: Debian's Chromium, headless, publishing a canvas and oscillators to Janus.
+"""Real browsers as guests: Debian's Chromium, headless, publishing a canvas and oscillators.
 
-``async with Chromium(url, room, host_address) as chromium`` starts one browser; each guest is a page in it with a
-colour and tones of its own, flashing and beeping on the whole second of the wall clock. The page is served from
-127.0.0.1, which browsers take for secure.
+``async with Chromium(url, room, host_address) as chromium`` starts one browser for Janus; each guest is a page in it
+with a colour and tones of its own, flashing and beeping on the whole second of the wall clock. The page is served from
+127.0.0.1, which browsers take for secure. :mod:`tests.rig.livekit_chromium` has the guests of LiveKit.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from playwright.async_api import Browser, Page, Playwright, async_playwright
+from playwright.async_api import Browser as BrowserProcess
+from playwright.async_api import Page, Playwright, async_playwright
 
 from tests.rig import picture, sound
 
 EXECUTABLE = Path("/usr/bin/chromium")
+MEDIA = Path(__file__).with_name("chromium_media.js")
 _PAGE = Path(__file__).with_name("chromium_page.html")
 _FLAGS = [
     "--no-sandbox",
@@ -43,7 +45,7 @@ def why_not() -> str | None:
     return None if EXECUTABLE.exists() else f"{EXECUTABLE} is not there (Debian package chromium)"
 
 
-class ChromiumGuest:
+class PageGuest:
     """One page. Actions return once the browser has done them."""
 
     def __init__(self, page: Page, user_id: str) -> None:
@@ -52,28 +54,36 @@ class ChromiumGuest:
         self.errors: list[str] = []
         page.on("pageerror", lambda error: self.errors.append(str(error)))
 
+    async def leave(self) -> None:
+        await self._page.evaluate("guest.leave()")
+
+    async def vanish(self) -> None:
+        """Close the page as a crash would, without leaving."""
+        await self._page.close()
+
+    async def mute(self, on: bool) -> None:
+        await self._page.evaluate("on => guest.mute(on)", on)
+
+    async def speak(self, on: bool) -> None:
+        """Be so loud that everybody's client shows a speaker, or no longer."""
+        await self._page.evaluate("on => guest.speak(on)", on)
+
+
+class ChromiumGuest(PageGuest):
+    """A guest on Janus."""
+
     async def join(self) -> int:
         """Publish; returns the publisher's id."""
         return int(await self._page.evaluate("guest.join()"))
-
-    async def leave(self) -> None:
-        await self._page.evaluate("guest.leave()")
 
     async def rejoin(self, away: float = 0.0) -> int:
         await self.leave()
         await asyncio.sleep(away)
         return await self.join()
 
-    async def vanish(self) -> None:
-        """Close the page as a crash would, without leaving."""
-        await self._page.close()
-
     async def camera(self, on: bool, how: Literal["stop", "remove"] = "remove") -> None:
         """``remove`` renegotiates, ``stop`` only takes the track away from its sender."""
         await self._page.evaluate("([on, how]) => guest.camera(on, how)", [on, how])
-
-    async def mute(self, on: bool) -> None:
-        await self._page.evaluate("on => guest.mute(on)", on)
 
     async def screen(self, on: bool) -> int | None:
         """Share a screen as a second publisher of the same user, or stop."""
@@ -87,19 +97,16 @@ class ChromiumGuest:
         return told
 
 
-class Chromium:
-    """A browser with guests in it."""
+class Browser:
+    """A browser with guests in it, and the server of their page."""
 
-    def __init__(self, url: str, room: int, host_address: str) -> None:
-        self._url = url
-        self._room = room
-        self._host_address = host_address
+    def __init__(self) -> None:
         self._playwright: Playwright | None = None
-        self._browser: Browser | None = None
+        self._browser: BrowserProcess | None = None
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(_serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         try:
             self._playwright = await async_playwright().start()
             self._browser = await self._playwright.chromium.launch(
@@ -129,6 +136,59 @@ class Chromium:
             await self._server.wait_closed()
         self._browser = self._playwright = self._server = None
 
+    def _files(self) -> dict[str, Path]:
+        """What the page is made of, by the path in its addresses; ``/`` is the page."""
+        raise AssertionError("a browser of the rig serves a page for its kind of SFU")
+
+    async def _open(self, identity: int, size: tuple[int, int], spec: dict[str, Any]) -> Page:
+        """A new page whose guest has its picture and its sound, and what ``spec`` adds."""
+        assert self._browser is not None
+        assert self._server is not None
+        port = self._server.sockets[0].getsockname()[1]
+        page = await self._browser.new_page()
+        await page.goto(f"http://127.0.0.1:{port}/")
+        await page.evaluate(
+            "spec => guest.start(spec)",
+            {
+                "width": size[0],
+                "height": size[1],
+                "colour": picture.rgb(identity),
+                "screen_colour": picture.rgb(identity + picture.CAMERAS),
+                "look": _look(),
+                "sound": _sound(identity),
+                "screen_sound": {**_sound(identity + picture.CAMERAS), "hum_amplitude": 0},
+                **spec,
+            },
+        )
+        return page
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            asked = (await reader.readuntil(b"\r\n\r\n")).split(b" ", 2)[1].decode()
+            file = self._files().get(asked)
+            if file is None:
+                status, body, kind = "404 Not Found", b"", "text/plain"
+            else:
+                status, body = "200 OK", await asyncio.to_thread(file.read_bytes)
+                kind = "text/html" if file.suffix == ".html" else "text/javascript"
+            head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
+            writer.write(f"{head}Connection: close\r\n\r\n".encode() + body)
+            await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+class Chromium(Browser):
+    """A browser with guests on Janus."""
+
+    def __init__(self, url: str, room: int, host_address: str) -> None:
+        super().__init__()
+        self._url = url
+        self._room = room
+        self._host_address = host_address
+
     async def guest(
         self,
         user_id: str,
@@ -138,38 +198,21 @@ class Chromium:
         join: bool = True,
     ) -> ChromiumGuest:
         """Open a page for a guest, and let it join."""
-        assert self._browser is not None
-        assert self._server is not None
-        port = self._server.sockets[0].getsockname()[1]
-        page = await self._browser.new_page()
-        made = ChromiumGuest(page, user_id)
-        await page.goto(f"http://127.0.0.1:{port}/")
         who = {"user_id": user_id, "name": name or user_id}
-        await page.evaluate(
-            "spec => guest.start(spec)",
-            {
-                "url": self._url,
-                "room": self._room,
-                "host_address": self._host_address,
-                "display": json.dumps(who),
-                "screen_display": json.dumps({**who, "source": "screen_share"}),
-                "width": size[0],
-                "height": size[1],
-                "colour": picture.rgb(identity),
-                "screen_colour": picture.rgb(identity + picture.CAMERAS),
-                "look": _look(),
-                "sound": {
-                    "hum_frequency": sound.hum_frequency(identity),
-                    "hum_amplitude": sound.HUM_AMPLITUDE,
-                    "beep_frequency": sound.beep_frequency(identity),
-                    "beep_amplitude": sound.BEEP_AMPLITUDE,
-                    "beep_seconds": sound.BEEP_SECONDS,
-                },
-            },
-        )
+        spec = {
+            "url": self._url,
+            "room": self._room,
+            "host_address": self._host_address,
+            "display": json.dumps(who),
+            "screen_display": json.dumps({**who, "source": "screen_share"}),
+        }
+        made = ChromiumGuest(await self._open(identity, size, spec), user_id)
         if join:
             await made.join()
         return made
+
+    def _files(self) -> dict[str, Path]:
+        return {"/": _PAGE, "/media.js": MEDIA}
 
 
 def _look() -> dict[str, Any]:
@@ -182,15 +225,12 @@ def _look() -> dict[str, Any]:
     }
 
 
-async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """The page, whatever is asked for."""
-    try:
-        await reader.readuntil(b"\r\n\r\n")
-        body = _PAGE.read_bytes()
-        head = f"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-        writer.write(head.encode() + body)
-        await writer.drain()
-    except (asyncio.IncompleteReadError, ConnectionError):
-        pass
-    finally:
-        writer.close()
+def _sound(identity: int) -> dict[str, float]:
+    return {
+        "hum_frequency": sound.hum_frequency(identity),
+        "hum_amplitude": sound.HUM_AMPLITUDE,
+        "speech_amplitude": sound.SPEECH_AMPLITUDE,
+        "beep_frequency": sound.beep_frequency(identity),
+        "beep_amplitude": sound.BEEP_AMPLITUDE,
+        "beep_seconds": sound.BEEP_SECONDS,
+    }

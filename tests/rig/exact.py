@@ -28,6 +28,10 @@ LATENCY = 0.020
 """Seconds from a picture's, or a packet of sound's, first moment to the wire: sound is sampled for 20 ms, coding a
 picture takes about as long. Equal for both, so that an SFU that stamps arrivals sees them aligned."""
 
+DTX_EVERY = 20
+"""Of a silent microphone with discontinuous transmission one packet in so many is sent: Opus renews its noise each
+400 ms."""
+
 Note = Callable[[str, dict[str, Any]], None]
 
 
@@ -92,6 +96,8 @@ class ExactTrack(MediaStreamTrack):
             elapsed = (self.true_now() - self.clock.started) * (1 + self.clock.drift_ppm * 1e-6)
             self._next = max(0, int(elapsed * self.per_second) + 1)
             self._begin(self._next)
+        while self._leaves_out(self._next):
+            self._next += 1
         index = self._next
         self._next += 1
         number = index % self.per_second
@@ -121,6 +127,10 @@ class ExactTrack(MediaStreamTrack):
     def _begin(self, index: int) -> None:
         """Sending starts (again) with that frame."""
 
+    def _leaves_out(self, index: int) -> bool:
+        """Whether nothing is sent at that frame's time."""
+        return False
+
     def _frame(self, number: int) -> tuple[bytes, int | None]:
         raise AssertionError("a track of the rig is a camera or a microphone")
 
@@ -139,10 +149,14 @@ class Camera(ExactTrack):
 
     def __init__(self, pictures: VideoLoop, *rest: Any) -> None:
         super().__init__(*rest)
-        self._pictures = pictures
+        self._pictures = self._coming = pictures
         self._group = 0
         self._key_wanted = True
         self.key_requests = 0
+
+    def change(self, pictures: VideoLoop) -> None:
+        """Send other pictures, from the next place where a group starts."""
+        self._coming = pictures
 
     def key_wanted(self) -> None:
         """The other side asked for a key frame."""
@@ -155,8 +169,9 @@ class Camera(ExactTrack):
         self._key_wanted = True
 
     def _frame(self, number: int) -> tuple[bytes, int | None]:
-        if number == 0 or (self._key_wanted and number % KEY_EVERY == 0):
-            self._group, self._key_wanted = number, False
+        wanted = self._key_wanted or self._coming is not self._pictures
+        if number == 0 or (wanted and number % KEY_EVERY == 0):
+            self._group, self._key_wanted, self._pictures = number, False, self._coming
         return self._pictures.groups[self._group][number - self._group], None
 
 
@@ -165,11 +180,19 @@ class Microphone(ExactTrack):
     rate = 48_000
     per_second = PACKETS
 
-    def __init__(self, voice: AudioLoop, silence: AudioLoop, *rest: Any) -> None:
+    def __init__(self, voice: AudioLoop, silence: AudioLoop, *rest: Any, dtx: bool = False) -> None:
         super().__init__(*rest)
         self._voice = voice
         self._silence = silence
+        self._dtx = dtx
         self.muted = False
+
+    def change(self, voice: AudioLoop) -> None:
+        """Sound otherwise, from the next packet on."""
+        self._voice = voice
+
+    def _leaves_out(self, index: int) -> bool:
+        return self._dtx and self.muted and index % DTX_EVERY != 0
 
     def _frame(self, number: int) -> tuple[bytes, int | None]:
         loop = self._silence if self.muted else self._voice

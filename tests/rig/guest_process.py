@@ -19,14 +19,18 @@ from typing import Any
 
 import aioice.ice
 
+from tests.rig.guest import Guest
 from tests.rig.guests import Call, GuestSpec
 from tests.rig.janus_guest import JanusGuest
+from tests.rig.livekit_guest import LivekitGuest
+
+_KINDS: dict[str, type[Guest]] = {"janus": JanusGuest, "livekit": LivekitGuest}
 
 
 class _Process:
     def __init__(self, call: Call) -> None:
         self._call = call
-        self._guests = {spec.user_id: JanusGuest(call, spec, self._say) for spec in call.guests}
+        self._guests = {spec.user_id: _KINDS[call.kind](call, spec, self._say) for spec in call.guests}
         self._running: set[asyncio.Task[None]] = set()
         self._over = asyncio.Event()
 
@@ -80,17 +84,23 @@ class _Process:
         for task in [*tasks, *self._running]:
             task.cancel()
         await asyncio.gather(*tasks, *self._running, return_exceptions=True)
+        wall, cpu = time.monotonic() - started, time.process_time() - used
         summary = {
-            "wall": time.monotonic() - started,
-            "cpu": time.process_time() - used,
+            "wall": wall,
+            "cpu": cpu,
+            "cores": round(cpu / wall, 3),
             "guests": {name: guest.summary() for name, guest in self._guests.items()},
         }
         self._say("", "summary", summary)
 
 
+def _spec(other_sizes: list[list[int]], layers: list[list[int]], **rest: Any) -> GuestSpec:
+    return GuestSpec(other_sizes=tuple(map(tuple, other_sizes)), layers=tuple(map(tuple, layers)), **rest)
+
+
 def main() -> None:
     stored = json.loads(Path(sys.argv[1]).read_text())
-    call = Call(**{**stored, "guests": [GuestSpec(**spec) for spec in stored["guests"]]})
+    call = Call(**{**stored, "guests": [_spec(**spec) for spec in stored["guests"]]})
     aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: [call.host_address]
     with contextlib.suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, 0, -10)

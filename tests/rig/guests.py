@@ -3,8 +3,9 @@
 A guest has an identity (its colour and its tones), a picture that flashes and a sound that beeps on each whole second
 of true time, and a device clock that may be wrong. ``async with Guests(call) as guests`` starts them;
 ``await guests.do("ana", "join")`` makes them act. Actions: ``join``, ``leave``, ``rejoin``, ``vanish``,
-``camera(on, how)``, ``mute(on, how)``, ``screen(on)``, ``freeze(seconds)``, each explained in
-:class:`tests.rig.janus_guest.JanusGuest`.
+``camera(on, how)``, ``mute(on, how)``, ``speak(on)``, ``screen(on)``, ``freeze(seconds)``, ``resize(width, height)``,
+each explained in :class:`tests.rig.guest.Guest`, :class:`~tests.rig.janus_guest.JanusGuest` and
+:class:`~tests.rig.livekit_guest.LivekitGuest`.
 """
 
 from __future__ import annotations
@@ -39,6 +40,12 @@ class GuestSpec:
     codec: Literal["vp8", "h264"] = "vp8"
     bitrate: int = 600_000
     detail: int = 0
+    other_sizes: tuple[tuple[int, int], ...] = ()
+    """Sizes the camera may change to in the course of the call, as wide as 16:9 for the judge's sake."""
+    layers: tuple[tuple[int, int, int], ...] = ()
+    """Simulcast (LiveKit): up to three times width, height and bits a second, in place of width, height, bitrate."""
+    dtx: bool = False
+    """Send next to nothing while muted by silence, as Opus does with discontinuous transmission."""
     video: bool = True
     audio: bool = True
     screen: tuple[int, int] | None = None
@@ -50,7 +57,11 @@ class GuestSpec:
     plain_display: bool = False
     """Show the bare name as ``display`` instead of a JSON object."""
     comes_back: bool = True
-    """Join again when Janus goes away, as a browser's page would."""
+    """Join again when the server goes away, as a browser's page would."""
+    attributes: dict[str, str] = field(default_factory=dict)
+    """LiveKit's attributes of the participant."""
+    metadata: str | None = None
+    """LiveKit's metadata of the participant; None: a JSON object with the roles, if there are any."""
 
     @property
     def display(self) -> str:
@@ -59,18 +70,28 @@ class GuestSpec:
             return name
         return json.dumps({"user_id": self.user_id, "name": name, "roles": list(self.roles)})
 
+    @property
+    def livekit_metadata(self) -> str:
+        if self.metadata is None and self.roles:
+            return json.dumps({"roles": list(self.roles)})
+        return self.metadata or ""
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """Where guests go and who they are."""
 
     url: str
-    """Janus's WebSocket."""
-    room: int
+    """The server's WebSocket."""
+    room: int | str
     host_address: str
     """The only local address offered to ICE."""
     guests: list[GuestSpec]
     timeline: list[dict[str, Any]] = field(default_factory=list)
+    kind: Literal["janus", "livekit"] = "janus"
+    api_key: str = ""
+    api_secret: str = ""
+    """With which guests make their tokens (LiveKit)."""
     epoch: float = field(default_factory=epoch_offset)
 
 
@@ -135,7 +156,8 @@ class Guests:
         await asyncio.gather(*(self.do(spec.user_id, action, **options) for spec in self.call.guests))
 
     async def close(self) -> dict[str, Any]:
-        """Let all leave, and return the summary: punctuality and key frame requests per guest, CPU seconds."""
+        """Let all leave, and return the summary: punctuality and key frame requests per guest, wall and CPU seconds,
+        and how many cores that was."""
         process, self._process = self._process, None
         if process is not None:
             assert process.stdin is not None
@@ -166,7 +188,7 @@ class Guests:
         late = [
             f"{guest}'s {kind} left {told[kind]['p99_ms']} ms late (p99)"
             for guest, told in self.summary["guests"].items()
-            for kind in ("video", "audio", "screen")
+            for kind in ("video", "audio", "screen", "screen_audio")
             if told[kind]["p99_ms"] > limit * 1000
         ]
         return "; ".join(late) or None
@@ -179,7 +201,7 @@ class Guests:
             if event["event"] == "ready":
                 self._ready.set()
             elif event["event"] == "summary":
-                self.summary = {key: event[key] for key in ("wall", "cpu", "guests")}
+                self.summary = {key: event[key] for key in ("wall", "cpu", "cores", "guests")}
             elif event["event"] == "done":
                 answer = self._answers.pop(event["id"] or 0, None)
                 if answer is not None and not answer.done():

@@ -19,6 +19,7 @@ from typing import Any, Self
 import httpx
 
 from tests.rig import namespace
+from tests.rig.guests import Call, GuestSpec
 from tests.rig.janus_client import Session
 from tests.rig.namespace import Namespace
 
@@ -179,6 +180,15 @@ class JanusServer:
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None
+
+    def call(self, guests: list[GuestSpec], room: int | str | None = None) -> Call:
+        """Where guests of the rig go."""
+        assert self.ws_url is not None
+        return Call(self.ws_url, room or PLAIN, self.host_address, guests)
+
+    def connector(self, room: int | str | None = None) -> dict[str, Any]:
+        """The room as a message to the product names it."""
+        return {"type": "janus", "url": self.http_url, "room": room or PLAIN}
 
     async def ask(self, body: dict[str, Any]) -> dict[str, Any]:
         """One request to the VideoRoom plugin; returns the plugin's data. For synchronous requests only."""

@@ -141,12 +141,15 @@ class Judged:
             self._beeps[identity] = sound.onsets(strength)
         return self._beeps[identity]
 
-    def av_offsets(self, identity: int) -> list[float]:
-        """Flash minus beep, for each flash with a beep within half a second; positive when the picture is late."""
+    def av_offsets(self, identity: int, start: float = 0.0) -> list[float]:
+        """Flash minus beep, for each flash from ``start`` on that has a beep within half a second of it.
+
+        Positive when the picture is late.
+        """
         beeps = np.array(self.beeps(identity))
         if not len(beeps):
             return []
-        nearest = [flash - beeps[np.abs(beeps - flash).argmin()] for flash in self.flashes(identity)]
+        nearest = [flash - beeps[np.abs(beeps - flash).argmin()] for flash in self.flashes(identity) if flash >= start]
         return [float(offset) for offset in nearest if abs(offset) < 0.5]
 
     def flash_spreads(self, identities: Sequence[int] | None = None) -> list[float]:

@@ -18,15 +18,18 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import httpx
-import jwt
 from google.protobuf.message import Message
 from livekit.protocol import models, room
 
-from tests.rig import namespace
+from tests.rig import livekit_token, namespace
+from tests.rig.guests import Call, GuestSpec
+from tests.rig.livekit_token import signed
 from tests.rig.namespace import Namespace
 from tests.rig.servers import built
 
 VERSION = "v1.13.1"
+ROOM = "call"
+"""A room for tests that need but one."""
 EMPTY_TIMEOUT = 10
 """Seconds that a room which was made by the API waits for somebody."""
 DEPARTURE_TIMEOUT = 5
@@ -49,12 +52,16 @@ def why_not() -> str | None:
 
 
 class LivekitServer:
-    """``async with LivekitServer() as livekit``: a running server, gone with its namespace at the end."""
+    """``async with LivekitServer() as livekit``: a running server, gone with its namespace at the end.
+
+    Without ``auto_create`` a room is there only when :meth:`create_room` has made it.
+    """
 
     api_key = "rig"
     api_secret = "a-secret-of-the-rig-for-tests-only-0123456789"
 
-    def __init__(self) -> None:
+    def __init__(self, *, auto_create: bool = True) -> None:
+        self._auto_create = auto_create
         self._namespace: Namespace | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._program = Path()
@@ -171,6 +178,23 @@ class LivekitServer:
             self._folder.cleanup()
             self._folder = None
 
+    def call(self, guests: list[GuestSpec], room: int | str | None = None) -> Call:
+        """Where guests of the rig go."""
+        return Call(
+            self.url,
+            room or ROOM,
+            self.host_address,
+            guests,
+            kind="livekit",
+            api_key=self.api_key,
+            api_secret=self.api_secret,
+        )
+
+    def connector(self, room: int | str | None = None) -> dict[str, Any]:
+        """The room as a message to the product names it."""
+        key = {"api_key": self.api_key, "api_secret": self.api_secret}
+        return {"type": "livekit", "url": self.url, "room": room or ROOM, **key}
+
     def token(
         self,
         identity: str,
@@ -182,13 +206,18 @@ class LivekitServer:
         valid: float = 3600.0,
         **grants: Any,
     ) -> str:
-        """An access token for ``valid`` seconds from now (negative: one that has expired).
-
-        ``grants`` are the protocol's video grants: ``canPublish=False``, ``hidden=True``, ``recorder=True``, ….
-        """
-        video = {"roomJoin": True, "room": room, **grants}
-        who = {"sub": identity, "name": name, "metadata": metadata, "attributes": dict(attributes or {})}
-        return self._signed({**who, "video": video}, valid)
+        """What :func:`tests.rig.livekit_token.token` makes, with this server's key."""
+        return livekit_token.token(
+            self.api_key,
+            self.api_secret,
+            identity,
+            room,
+            name=name,
+            metadata=metadata,
+            attributes=attributes,
+            valid=valid,
+            **grants,
+        )
 
     async def rooms(self) -> list[models.Room]:
         return list((await self._ask("ListRooms", room.ListRoomsRequest(), room.ListRoomsResponse)).rooms)
@@ -206,15 +235,16 @@ class LivekitServer:
             "UpdateRoomMetadata", room.UpdateRoomMetadataRequest(room=name, metadata=metadata), models.Room
         )
 
-    async def participants(self, name: str) -> list[models.ParticipantInfo]:
-        """Who is in the room, hidden ones included; nobody when there is no such room."""
+    async def participants(self, name: str, hidden: bool = True) -> list[models.ParticipantInfo]:
+        """Who is in the room, with those who are hidden or without; nobody when there is no such room."""
         try:
             asked = room.ListParticipantsRequest(room=name)
-            return list((await self._ask("ListParticipants", asked, room.ListParticipantsResponse)).participants)
+            there = (await self._ask("ListParticipants", asked, room.ListParticipantsResponse)).participants
         except ApiError as error:
             if error.code == "not_found":
                 return []
             raise
+        return [one for one in there if hidden or not one.permission.hidden]
 
     async def remove_participant(self, name: str, identity: str) -> None:
         asked = room.RoomParticipantIdentity(room=name, identity=identity)
@@ -257,8 +287,7 @@ class LivekitServer:
         """Wait until so many participants that are not hidden have tracks in the room."""
         deadline = time.monotonic() + timeout
         while True:
-            there = await self.participants(name)
-            publishing = [one for one in there if one.tracks and not one.permission.hidden]
+            publishing = [one for one in await self.participants(name, hidden=False) if one.tracks]
             if len(publishing) == count:
                 return publishing
             if time.monotonic() > deadline:
@@ -271,7 +300,7 @@ class LivekitServer:
         where = getattr(asked, "room", "") or getattr(asked, "name", "")
         grants = {"roomAdmin": True, "roomList": True, "roomCreate": True, "room": where}
         headers = {
-            "Authorization": f"Bearer {self._signed({'video': grants}, 60)}",
+            "Authorization": f"Bearer {signed(self.api_key, self.api_secret, {'video': grants}, 60)}",
             "Content-Type": "application/protobuf",
         }
         async with _client(5) as client:
@@ -282,14 +311,9 @@ class LivekitServer:
             raise ApiError(told.get("code", str(reply.status_code)), told.get("msg", ""))
         return answer.FromString(reply.content)
 
-    def _signed(self, claims: dict[str, Any], valid: float) -> str:
-        now = int(time.time())
-        # A token that has expired was valid once.
-        times = {"nbf": now - 60 + min(0, int(valid)), "exp": now + int(valid)}
-        return jwt.encode({"iss": self.api_key, **times, **claims}, self.api_secret, "HS256")
-
     def _config(self) -> str:
         # Clients are told a STUN server; without one of its own they would be sent to the Internet's.
+        # Guests of the rig speak softly all the time: a few dB below what counts as speaking by default.
         return f"""port: 7880
 bind_addresses: ["{self.address}"]
 keys:
@@ -302,8 +326,10 @@ rtc:
   use_external_ip: false
   node_ip: {self.address}
   stun_servers: ["{self.address}:7882"]
+audio:
+  active_level: 55
 room:
-  auto_create: true
+  auto_create: {str(self._auto_create).lower()}
   empty_timeout: {EMPTY_TIMEOUT}
   departure_timeout: {DEPARTURE_TIMEOUT}
 """

@@ -64,10 +64,10 @@ def video_loop(
     return VideoLoop(codec, groups)
 
 
-def audio_loop(identity: int | None) -> AudioLoop:
-    """The sound of a guest; of None, silence."""
-    samples = np.zeros(sound.RATE, np.float32) if identity is None else sound.second_of(identity)
-    name = f"{_EDITION}-sound-{identity}"
+def audio_loop(identity: int | None, hum: float = sound.HUM_AMPLITUDE) -> AudioLoop:
+    """The sound of a guest; of None, silence. ``hum`` is the amplitude of what sounds between the beeps."""
+    samples = np.zeros(sound.RATE, np.float32) if identity is None else sound.second_of(identity, hum)
+    name = f"{_EDITION}-sound-{identity}" + ("" if hum == sound.HUM_AMPLITUDE else f"-{hum}")
     packets = _read(name)
     if packets is None:
         packets = _encode_sound(samples)

@@ -14,6 +14,8 @@ RATE = 48_000
 BEEP_SECONDS = 0.060
 BEEP_AMPLITUDE = 0.10
 HUM_AMPLITUDE = 10 ** (-38 / 20)
+SPEECH_AMPLITUDE = 10 ** (-20 / 20)
+"""Of the hum of somebody who speaks: with the other one SFUs take a guest for silent but for the beeps."""
 STEP = 24
 """Samples between two values of an envelope: half a millisecond."""
 _WINDOW = 20e-3
@@ -30,12 +32,12 @@ def beep_frequency(identity: int) -> int:
     return 2000 + 250 * identity
 
 
-def second_of(identity: int, hum: bool = True, beep: bool = True) -> Samples:
+def second_of(identity: int, hum: float = HUM_AMPLITUDE, beep: bool = True) -> Samples:
     """One second of a guest (mono, 48 kHz), which can be played round and round."""
     time = np.arange(RATE) / RATE
     made = np.zeros(RATE)
     if hum:
-        made += HUM_AMPLITUDE * np.sin(2 * np.pi * hum_frequency(identity) * time)
+        made += hum * np.sin(2 * np.pi * hum_frequency(identity) * time)
     if beep:
         sounding = time < BEEP_SECONDS
         made += BEEP_AMPLITUDE * np.sin(2 * np.pi * beep_frequency(identity) * time) * sounding

@@ -184,7 +184,7 @@ def test_packets_are_counted_over_every_source_behind_the_track():
     for seq in (7, 9):
         track.take(vp8(7, 0, seq == 7), seq, 3_000_000_000 + seq, 1.0, payload_type=96, ssrc=9, marker=True)
     track.track.deliver(10.0)
-    assert track.track.counts == TrackCounts(packets=8, lost=1, frames=4, frames_dropped=2, keyframes_asked=1)
+    assert track.track.counts == TrackCounts(packets=8, lost=1, frames=4, frames_dropped=2, keyframes_asked=1, bytes=37)
 
 
 def test_payload_types_that_were_not_agreed_on_are_ignored():

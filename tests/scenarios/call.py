@@ -12,6 +12,7 @@ from typing import Any
 from tests.rig.guests import Call, Guests, GuestSpec
 from tests.rig.janus import JanusServer
 from tests.rig.judge import Judged, judge
+from tests.rig.livekit import LivekitServer
 from tests.rig.product import Product, moment
 
 ATTEMPTS = 3
@@ -65,14 +66,26 @@ async def record(
     *,
     absent: frozenset[str] = frozenset(),
     recording: dict[str, Any] | None = None,
-    room: int = 1234,
+    room: int | str | None = None,
+    connector: dict[str, Any] | None = None,
     settings: dict[str, str] | None = None,
-    janus: JanusServer,
+    sfu: JanusServer | LivekitServer,
 ) -> Recorded:
-    """Record a call on Janus from a message on the queue; tried again if the guests were not punctual."""
+    """Record a call on an SFU from a message on the queue; tried again if the guests were not punctual.
+
+    ``room`` is one of the SFU's own for tests if it is not given; ``connector`` is said of it besides where it is.
+    """
+    address = sfu.connector(room) | (connector or {})
     for attempt in range(1, ATTEMPTS + 1):
         done, void = await _record_once(
-            folder / f"take{attempt}", specs, script, absent, recording or {}, room, settings or {}, janus
+            folder / f"take{attempt}",
+            sfu.call(specs, room),
+            script,
+            absent,
+            recording or {},
+            address,
+            settings or {},
+            sfu.host_network,
         )
         if void is None:
             return done
@@ -82,19 +95,16 @@ async def record(
 
 async def _record_once(
     folder: Path,
-    specs: list[GuestSpec],
+    call: Call,
     script: Callable[[Script], Awaitable[None]],
     absent: frozenset[str],
     recording: dict[str, Any],
-    room: int,
+    address: dict[str, Any],
     settings: dict[str, str],
-    janus: JanusServer,
+    network: str,
 ) -> tuple[Recorded, str | None]:
-    assert janus.ws_url is not None
-    call = Call(url=janus.ws_url, room=room, host_address=janus.host_address, guests=specs)
-    address = {"type": "janus", "url": janus.http_url, "room": room}
-    async with Product(folder, [janus.host_network], **settings) as product, Guests(call) as guests:
-        await asyncio.gather(*(guests.do(s.user_id, "join") for s in specs if s.user_id not in absent))
+    async with Product(folder, [network], **settings) as product, Guests(call) as guests:
+        await asyncio.gather(*(guests.do(s.user_id, "join") for s in call.guests if s.user_id not in absent))
         await asyncio.sleep(1.0)
         code, said = await product.send(
             {"type": "start_recording", "call_cid": "default:call", "connector": address, "recording": recording}

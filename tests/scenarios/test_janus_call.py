@@ -58,7 +58,7 @@ async def call(janus: JanusServer, tmp_path_factory: pytest.TempPathFactory) -> 
         _script,
         absent=frozenset({"eva"}),
         recording={"quality": "720p", "layout": {"name": "grid"}},
-        janus=janus,
+        sfu=janus,
     )
 
 

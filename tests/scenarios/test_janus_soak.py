@@ -26,7 +26,7 @@ async def test_ten_minutes_leave_memory_and_clocks_where_they_were(janus: JanusS
             await script.at(60 * minute)
             resident.append(max(psutil.Process(pid).memory_info().rss for pid in script.product.attendants()))
 
-    done = await record(tmp_path, specs, script, janus=janus)
+    done = await record(tmp_path, specs, script, sfu=janus)
 
     print([f"{size >> 20} MiB" for size in resident])
     # A busy moment fills queues of pictures once, and what they took stays taken; a leak would go on.

@@ -41,7 +41,7 @@ async def test_loss_and_jitter_neither_freeze_tiles_nor_tear_the_sound(janus: Ja
         await script.at(30)
 
     # When a call is recorded
-    done = await record(tmp_path, specs, script, settings={"attendants__command": json.dumps(command)}, janus=janus)
+    done = await record(tmp_path, specs, script, settings={"attendants__command": json.dumps(command)}, sfu=janus)
 
     # Then nobody stands still, and hardly anything is missed
     begins, ends = done.marks["begins"], done.marks["ends"]
@@ -68,7 +68,7 @@ async def test_guests_return_after_their_network_or_janus_was_away(janus: JanusS
         script.marks["janus back"] = script.now
         await script.at(32)
 
-    done = await record(tmp_path, specs, script, janus=janus)
+    done = await record(tmp_path, specs, script, sfu=janus)
 
     judged, marks = done.judged, done.marks
     assert [e["type"] for e in done.events].count("call.recording_started") == 1
@@ -150,7 +150,7 @@ async def test_parts_laid_end_to_end_lose_and_repeat_nothing(janus: JanusServer,
     async def script(script: Script) -> None:
         await script.at(24)
 
-    done = await record(tmp_path, specs, script, settings={"recording__roll_over_seconds": "5"}, janus=janus)
+    done = await record(tmp_path, specs, script, settings={"recording__roll_over_seconds": "5"}, sfu=janus)
 
     assert len(done.parts) >= 5
     for number, part in enumerate(done.parts, 1):

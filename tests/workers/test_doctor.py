@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -11,6 +12,9 @@ from pathlib import Path
 import pytest
 
 from egress.sealing import Keyring, new_key
+from tests.rig import livekit
+from tests.rig.livekit import LivekitServer
+from tests.rig.required import unless
 from tests.rig.servers.server import free_port
 from tests.workers.conftest import make_settings
 from workers.cli import doctor_site
@@ -59,6 +63,37 @@ def test_everything_that_settings_name_is_looked_at(tmp_path: Path, postgresql: 
     assert found["broker"].ok and found["spool"].ok and found["store local"].ok
     assert found["hook mine"].ok is None and "http" in found["hook mine"].text
     assert all("hushhush" not in one.text for one in found.values())
+
+
+def test_a_project_whose_server_is_away_is_told(tmp_path: Path) -> None:
+    key = {"api_key": "APIkey", "api_secret": "hushhush"}
+    settings = make_settings(
+        tmp_path / "data",
+        projects={
+            "away": {"type": "livekit", "url": f"ws://127.0.0.1:{free_port()}", **key},
+            "old": {"type": "janus", "url": "http://127.0.0.1:8088/janus", "apisecret": "hushhush"},
+        },
+    )
+    found = findings(settings)
+    assert found["project away"] == Finding("project away", False, "LiveKit does not answer (ConnectError)")
+    assert found["project old"].ok is True
+    assert "a server of the connector janus" in found["project old"].text
+
+
+@unless(livekit.why_not())
+def test_projects_are_tried_on_their_server(tmp_path: Path) -> None:
+    async def look() -> dict[str, Finding]:
+        async with LivekitServer() as server:
+            good = {"type": "livekit", "url": server.url, "api_key": server.api_key, "api_secret": server.api_secret}
+            projects = {"good": good, "bad": {**good, "api_secret": "hushhush of at least thirty-two characters"}}
+            settings = make_settings(tmp_path / "data", projects=projects)
+            return await asyncio.to_thread(findings, settings)
+
+    found = asyncio.run(look())
+    assert found["project good"].ok and found["project good"].text.endswith("answers, and takes its API key")
+    assert found["project bad"] == Finding(
+        "project bad", False, "the API secret, or what signed the token, is not that of the API key"
+    )
 
 
 def test_what_is_away_or_refused_is_told_without_passwords(tmp_path: Path) -> None:

@@ -50,6 +50,13 @@ def test_every_quality_of_the_call_backends_is_taken(quality: Quality) -> None:
     assert message.recording.effective_quality is quality
 
 
+@pytest.mark.parametrize("secret", [471147, ["open sesame"], {"open": "sesame"}, "x" * 2000])
+def test_a_secret_of_a_wrong_kind_is_refused_and_not_repeated(secret: Any) -> None:
+    said = refusal({**GOOD, "connector": {**JANUS, "pin": secret}})
+    assert said.startswith("connector.pin: this value is not allowed: ")
+    assert not re.search("471147|sesame|xxx", said)
+
+
 def test_audio_only_wins_over_the_quality() -> None:
     message = parse("start_recording", {**GOOD, "recording": {"audio_only": True, "quality": "1080p"}})
     assert isinstance(message, StartRecording)
@@ -80,8 +87,8 @@ def test_a_stop_needs_only_the_call() -> None:
         ),
         ({"recording_type": "raw"}, "recording_type: 'raw' is not allowed; allowed are composite"),
         ({"egress_id": "../../etc"}, "egress_id: '../../etc' is not allowed; allowed are 1 to 64 letters"),
-        ({"connector": {"type": "zoom"}}, "connector.type: 'zoom' is no connector; known are janus, loopback"),
-        ({"connector": {}}, "connector.type: must name a connector; known are janus, loopback"),
+        ({"connector": {"type": "zoom"}}, "connector.type: 'zoom' is no connector; known are janus, livekit, loopback"),
+        ({"connector": {}}, "connector.type: must name a connector; known are janus, livekit, loopback"),
         ({"connector": 5}, "connector: 5 is not allowed"),
         ({"connector": {**JANUS, "room": -1}}, "connector.room: -1 is not allowed"),
         ({"connector": {**JANUS, "colour": 1}}, "connector.colour: is no known field; known are type, url, room"),
@@ -95,6 +102,8 @@ def test_a_stop_needs_only_the_call() -> None:
         ({"": 2**63}, '"": is a number beyond'),
         ({"a": {" ": float("inf")}}, 'a." ": must be a finite number'),
         ({"": {"": 2**64}}, '""."": is a number beyond'),
+        ({":": None}, '":": is no known field; known are call_cid'),
+        ({"": None}, '"": is no known field; known are call_cid'),
         ({"connector": {"type": "janus", "url": {"a": [{}]}}}, "connector.room: is missing"),
     ],
 )

@@ -30,7 +30,8 @@ from workers.settings import Settings
 PIN, TOKEN = "pin-open-sesame", "token-of-the-janus"
 STORE_KEY, STORE_SECRET = "AKIDSTOREKEY0001", "store-secret/with+signs="
 HOOK_SECRET, TURN = "hook-signing-secret", "turn-credential"
-SECRETS = (PIN, TOKEN, STORE_KEY, STORE_SECRET, HOOK_SECRET, TURN)
+PROJECT_SECRET = "secret-of-a-project"
+SECRETS = (PIN, TOKEN, STORE_KEY, STORE_SECRET, HOOK_SECRET, TURN, PROJECT_SECRET)
 KEY = new_key()
 
 
@@ -43,6 +44,8 @@ def start(egress_id: str, **fields: Any) -> dict[str, Any]:
         "token": TOKEN,
         **fields,
     }
+    if "project" in fields:
+        del connector["url"]
     return {"type": "start_recording", "call_cid": "default:sec", "egress_id": egress_id, "connector": connector}
 
 
@@ -72,6 +75,9 @@ def cli(tmp_path: Path, broker: Redis) -> Cli:
         "WALLFLOWER_BROKER__URL": broker.url,
         "WALLFLOWER_SECRETS__KEYS": json.dumps([KEY]),
         "WALLFLOWER_STORES": json.dumps([store]),
+        "WALLFLOWER_PROJECTS": json.dumps(
+            {"main": {"type": "janus", "url": "http://127.0.0.1:8088/janus", "apisecret": PROJECT_SECRET}}
+        ),
         "WALLFLOWER_GUARD__ALLOW_PRIVATE": '["127.0.0.0/8"]',
         "WALLFLOWER_EVENTS__WEBHOOKS": json.dumps([{"url": "http://127.0.0.1:9/hook", "secret": HOOK_SECRET}]),
         "WALLFLOWER_ICE_SERVERS": json.dumps([{"urls": ["turn:127.0.0.1"], "username": "me", "credential": TURN}]),
@@ -142,7 +148,7 @@ def attendants(folder: Path) -> dict[int, bytes]:
 def test_a_whole_run_leaves_no_secret_behind(
     cli: Cli, broker: Redis, worker: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
-    sent = cli("send", "--json", json.dumps(start("e1")))
+    sent = cli("send", "--json", json.dumps(start("e1", project="main")))
     assert sent.returncode == 0, sent.stderr
     refused = cli("send", "--json", json.dumps(start("e2", room="no such room", pin=[PIN])))
     assert refused.returncode == 2 and holding(refused.stderr.encode()) == []

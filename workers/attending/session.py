@@ -19,12 +19,15 @@ from workers.attending.engagement import Engagement, now
 from workers.attending.hold import Hold
 from workers.attending.stale import let_finish
 from workers.attending.surroundings import Surroundings
+from workers.calls.projects import NO_PROJECT, resolved
 from workers.decisions import Restarts
 from workers.ledger import lifecycle, sessions
 from workers.ledger.claims import LeaseLost, owned, release
 from workers.ledger.states import State
 from workers.ledger.tables import CallSession
 from workers.observing import metrics
+from workers.sentences import At
+from workers.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -167,13 +170,14 @@ class Attending:
                 self._waiting = False
 
     def _next(self, tx: Session) -> _Next:
-        """What is to be done. What was taken back before it began is ended here."""
+        """What is to be done. What was taken back before it began is ended here, and what nobody could attend."""
         engaged = self._engaged
         session = owned(tx, engaged.id, engaged.epoch)
         if session.ended_at is not None:
             return _Next.END
         moment = now()
         needed = False
+        nowhere = _nowhere(session, engaged.around.settings)
         for egress in lifecycle.live_egresses(tx, engaged.id):
             state = State(egress.state)
             if state is State.PENDING and egress.desired == "stop":
@@ -182,6 +186,9 @@ class Attending:
                 lifecycle.closed(tx, egress, "stopped", moment, moment)
             elif engaged.leaving:
                 continue
+            elif nowhere is not None and state in (State.PENDING, *TAKEN_UP):
+                log.error("%s fails: %s", egress.id, nowhere)
+                lifecycle.failed(tx, egress, NO_PROJECT, nowhere, moment)
             elif state in TAKEN_UP:
                 needed = True
             elif state is State.PENDING:
@@ -218,6 +225,15 @@ class Attending:
 
         log.error("the attendant of %s %s, %d times in a row: given up", engaged.cid, what, count)
         await engaged.around.ledger.write(fail)
+
+
+def _nowhere(session: CallSession, settings: Settings) -> str | None:
+    """Why these settings do not say where the session's room is; None when they do."""
+    try:
+        resolved(session.connector, settings.projects)
+    except At as error:
+        return f"connector.{'; '.join(error.lines)}"
+    return None
 
 
 async def _end(*tasks: asyncio.Task[Any]) -> None:

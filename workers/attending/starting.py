@@ -13,6 +13,7 @@ from workers.attendants import Attendant, AttendantGone
 from workers.attending import clearing
 from workers.attending.admission import TAKEN_UP, admit, order
 from workers.attending.engagement import Engagement, now
+from workers.calls.projects import resolved
 from workers.ledger import lifecycle
 from workers.ledger.claims import owned
 from workers.ledger.states import State
@@ -120,7 +121,7 @@ def job(engaged: Engagement, specs: list[EgressSpec]) -> Job:
         call_cid=engaged.cid,
         session_id=engaged.id,
         epoch=engaged.epoch,
-        connector=engaged.session.connector,
+        connector=resolved(engaged.session.connector, settings.projects),
         ice=engaged.around.ice,
         spool=settings.spools,
         delay=settings.recording.delay,

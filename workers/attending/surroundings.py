@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from egress.rtc.ice_settings import IceSettings
 from workers.ledger.asynchronous import AsyncLedger
@@ -21,4 +21,4 @@ class Surroundings:
     spares: Spares
     delivery: Uploader
     ice: IceSettings
-    lookout: Lookout = field(default_factory=Lookout)
+    lookout: Lookout

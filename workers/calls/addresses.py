@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from egress.call.connector import ConnectorError, connector, connector_types
 from egress.sealing import Keyring, SealError
+from workers.calls.projects import Projects, resolved
 from workers.payload import shown
 from workers.sentences import At, Inside, sentences
 
@@ -16,8 +17,11 @@ FIELDS = ("call_id", "call_type", "call_cid")
 """What a template may have filled in."""
 
 
-def check_address(value: dict[str, Any]) -> dict[str, Any]:
-    """The address itself, when its connector can use it. Raises At."""
+def check_address(value: dict[str, Any], projects: Projects | None) -> dict[str, Any]:
+    """The address itself, when its connector can use it. Raises At.
+
+    Without ``projects`` an address that names one is not checked further than can be done without them.
+    """
     type_ = value.get("type")
     if not isinstance(type_, str):
         raise At("type", f"must name a connector; known are {', '.join(connector_types())}")
@@ -27,8 +31,11 @@ def check_address(value: dict[str, Any]) -> dict[str, Any]:
         known = ", ".join(connector_types())
         raise At("type", f"'{shown(type_)}' is no connector; known are {known}") from None
     address: type[BaseModel] = found.Address
+    whole = resolved(value, projects)
+    if whole.get("project") is not None and "project" not in address.model_fields:
+        return value
     try:
-        address.model_validate(value)
+        address.model_validate(whole)
     except ValidationError as error:
         raise Inside(sentences(error, address)) from None
     return value

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from workers.calls.addresses import check_address, filled
+from workers.calls.projects import resolved
 from workers.calls.types import call_type, type_of
 from workers.ledger.tables import Call
 from workers.refused import BadMessage
@@ -17,12 +18,16 @@ def room(settings: Settings, call: Call | None, cid: str, said: dict[str, Any] |
     if said is not None:
         return said
     if call is not None and call.connector is not None:
+        try:
+            resolved(call.connector, settings.projects)
+        except At as error:
+            raise BadMessage(*(f"the call's connector.{line}" for line in error.lines)) from None
         return call.connector
     type_ = call_type(settings, type_of(cid))
     if type_.connector is None:
         raise BadMessage(f"connector: is missing, and neither the call nor its type '{type_.name}' names a room")
     address: dict[str, Any] = filled(type_.connector, cid)
     try:
-        return check_address(address)
+        return check_address(address, settings.projects)
     except At as error:
         raise BadMessage(*(f"call_types.{type_.name}.connector.{line}" for line in error.lines)) from None

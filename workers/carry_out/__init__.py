@@ -63,7 +63,7 @@ def carry_out(
 
 def _carry_out(ledger: Ledger, settings: Settings, message_type: str, payload: object, request: Request) -> Outcome:
     try:
-        message = parse(message_type, payload, keyring_of(ledger.engine.dialect))
+        message = parse(message_type, payload, keyring_of(ledger.engine.dialect), settings.projects)
         outcome = ledger.write(lambda tx: _carried_out(tx, settings, message_type, message, request))
     except Refused as refusal:
         error = refusal

@@ -1,7 +1,8 @@
-"""The doctor's checks of what the settings name: ledger, keys, broker, stores, hooks, spool, cores, attendants."""
+"""The doctor's checks of what the settings name: ledger, keys, broker, spool, stores, projects, hooks, attendants."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import tempfile
@@ -13,6 +14,7 @@ from functools import partial
 
 from sqlalchemy import select
 
+from egress.call.connector import ConnectorError, connector
 from workers.cli.doctor import Broken, Lacking
 from workers.keyring import KEY_FILE, keyring
 from workers.ledger.database import HEAD, Ledger
@@ -34,6 +36,8 @@ def checks(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "spool", partial(_spool, settings)
     for name in targets(settings):
         yield f"store {name}", partial(_store, settings, name)
+    for name in settings.projects:
+        yield f"project {name}", partial(_project, settings, name)
     for number, hook in enumerate(settings.events.webhooks, 1):
         yield f"hook {hook.name or number}", partial(_hook, settings, hook)
     yield "cores", partial(_cores, settings)
@@ -114,6 +118,18 @@ def _store(settings: Settings, name: str) -> str:
 
     where = targets(settings)[name].check()
     return f"{settings.recordings} is writable" if name == "local" else f"files can be written; {where} was"
+
+
+def _project(settings: Settings, name: str) -> str:
+    """Asks its server one question, where the connector has one that concerns no room."""
+    project = settings.projects[name]
+    check = getattr(connector(project["type"]), "check", None)
+    if check is None:
+        return f"a server of the connector {project['type']}; it is asked when a room of it is watched or attended"
+    try:
+        return str(asyncio.run(check(project)))
+    except (ConnectorError, OSError) as error:
+        raise Broken(str(error)) from None
 
 
 def _hook(settings: Settings, hook: Webhook) -> str:

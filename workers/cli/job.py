@@ -10,10 +10,12 @@ from pathlib import Path
 from egress import job_file
 from egress.protocol import Job
 from workers.attending.admission import order
+from workers.calls.projects import resolved
 from workers.cli.app import CliError, Exit
 from workers.cli.ledger import opened
 from workers.keyring import keyring
 from workers.ledger.tables import CallSession, Egress
+from workers.sentences import At
 from workers.settings import load
 from workers.worker import ice_settings
 
@@ -26,11 +28,15 @@ def run(egress_id: str, out: Path | None) -> None:
         if egress is None:
             raise CliError(Exit.NOT_FOUND, f"there is no egress {egress_id!r}")
         session = tx.get_one(CallSession, egress.session_id)
+        try:
+            address = resolved(session.connector, settings.projects)
+        except At as error:
+            raise CliError(Exit.FAILED, f"the session's connector.{'; '.join(error.lines)}") from None
         job = Job(
             call_cid=egress.call_cid,
             session_id=egress.session_id,
             epoch=max(1, session.epoch),
-            connector=session.connector,
+            connector=address,
             ice=ice_settings(settings),
             # Not the worker's spool: what is recorded by hand is not its business, and never in its way.
             spool=settings.data_dir.absolute() / "by-hand",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import ValidationError
 
 from egress.sealing import Keyring
+from workers.calls.projects import Projects
 from workers.messages import hosted
 from workers.messages.calls import UpdateCall
 from workers.messages.recordings import StartRecording, StopAll, StopRecording
@@ -48,14 +49,17 @@ def named(type_: object) -> str:
     return name
 
 
-def parse(message_type: str, payload: object, keyring: Keyring | None = None) -> Message:
+def parse(
+    message_type: str, payload: object, keyring: Keyring | None = None, projects: Projects | None = None
+) -> Message:
     """The message, checked to the last field. Raises BadMessage, with a sentence for each thing that is wrong.
 
-    With a ``keyring``, sealed addresses of rooms are opened; without one they stay as they are.
+    With a ``keyring``, sealed addresses of rooms are opened; without one they stay as they are. With ``projects``,
+    those that addresses name must be among them; they stay names all the same.
     """
     model = MESSAGES[named(message_type)]
     fields = check(hosted.taken(message_type, payload))
     try:
-        return model.model_validate(fields, context={"keyring": keyring})
+        return model.model_validate(fields, context={"keyring": keyring, "projects": projects})
     except ValidationError as error:
         raise BadMessage(*sentences(error, model)) from None

@@ -26,11 +26,13 @@ def _cid(value: str) -> str:
 
 
 def _address(value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+    context = info.context or {}
+    projects = context.get("projects")
     if not is_sealed(value):
-        return check_address(value)
-    keyring = (info.context or {}).get("keyring")
+        return check_address(value, projects)
+    keyring = context.get("keyring")
     if keyring is not None:
-        return check_address(opened(value, keyring))
+        return check_address(opened(value, keyring), projects)
     if not isinstance(value["sealed"], str):
         raise At("sealed", "must be a Fernet token of the rest of the address as JSON")
     return value

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from dramatiq import Message
+from dramatiq.broker import MessageProxy
 
 from egress import logs
 from egress.logs import about, now_about
@@ -24,6 +28,19 @@ def configure(settings: Settings, level: int) -> None:
     logs.configure(level, settings.logs.format)
     for name in NOISY:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_without_payload)
+
+
+def _without_payload(record: logging.LogRecord) -> bool:
+    """dramatiq writes messages whole, with what opens a room; their names and ids are enough to find them."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(_named(one) for one in record.args)
+    return True
+
+
+def _named(value: Any) -> Any:
+    return f"{value.actor_name} {value.message_id}" if isinstance(value, (Message, MessageProxy)) else value
 
 
 def secrets_of(settings: Settings) -> Iterator[str]:
@@ -43,3 +60,4 @@ def secrets_of(settings: Settings) -> Iterator[str]:
             yield parts.query
     addresses = [call_type.connector for call_type in settings.call_types.values()]
     yield from (value for value in logs.telling_in([*addresses, *settings.ice_servers]) if "{" not in value)
+    yield from logs.telling_in(list(settings.projects.values()))

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from workers.calls.projects import Projects
 from workers.ledger import sessions
 from workers.ledger.asynchronous import AsyncLedger
 from workers.ledger.sessions import Mark
@@ -22,9 +23,10 @@ INTERVAL = 0.4
 class Lookout:
     """Tells sessions when something in the ledger concerns them. It works while at least one of them listens."""
 
-    def __init__(self) -> None:
+    def __init__(self, projects: Projects) -> None:
         self._told: dict[str, Callable[[], None]] = {}
-        self._rooms = Rooms()
+        self._projects = projects
+        self._rooms = Rooms(projects)
         self._task: asyncio.Task[None] | None = None
 
     @contextlib.contextmanager
@@ -32,7 +34,7 @@ class Lookout:
         """Call ``changed`` whenever the session, its egresses or its call's settings are different."""
         self._told[session_id] = changed
         if self._task is None:
-            self._rooms = Rooms()
+            self._rooms = Rooms(self._projects)
             self._task = asyncio.create_task(self._look(ledger, self._rooms), name="lookout")
         try:
             yield

@@ -7,7 +7,9 @@ import contextlib
 from typing import Any
 from urllib.parse import urlsplit
 
-from egress.call.connector import Watcher, connector, watcher
+from egress.call.connector import ConnectorError, Watcher, connector, watcher
+from workers.calls.projects import NO_PROJECT, Projects, resolved
+from workers.sentences import At
 
 AT_ONCE = 96
 """Looks that may be under way at the same time."""
@@ -18,7 +20,8 @@ AT_ONE_SERVER = 8
 class Rooms:
     """Asks rooms who is there. What it keeps open for that is closed by :meth:`close`."""
 
-    def __init__(self) -> None:
+    def __init__(self, projects: Projects) -> None:
+        self._projects = projects
         self._all = asyncio.Semaphore(AT_ONCE)
         self._servers: dict[str, asyncio.Semaphore] = {}
         self._watchers: dict[str, Watcher] = {}
@@ -30,8 +33,12 @@ class Rooms:
         is none.
         """
         type_ = str(address.get("type"))
-        parsed = connector(type_).Address.model_validate(address)
-        server = f"{type_} {urlsplit(str(address.get('url', ''))).netloc}"
+        try:
+            whole = resolved(address, self._projects)
+        except At as error:
+            raise ConnectorError(NO_PROJECT, f"connector.{'; '.join(error.lines)}") from None
+        parsed = connector(type_).Address.model_validate(whole)
+        server = f"{type_} {urlsplit(str(whole.get('url', ''))).netloc}"
         async with self._servers.setdefault(server, asyncio.Semaphore(AT_ONE_SERVER)), self._all:
             if type_ not in self._watchers:
                 self._watchers[type_] = watcher(type_)

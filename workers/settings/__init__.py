@@ -11,9 +11,9 @@ import os
 import socket
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -22,6 +22,7 @@ from pydantic_settings import (
 )
 
 from egress.media.bitrates import bitrate_cap
+from workers.calls.projects import problems
 from workers.settings.call_types import CallType
 from workers.settings.sections import (
     AgentSettings,
@@ -40,6 +41,8 @@ from workers.settings.sections import (
 from workers.settings.stores import Store, check_names
 
 __all__ = ["LONGEST_SOCKET_PATH", "EventSettings", "Settings", "SettingsError", "config_file", "load"]
+
+ProjectName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 LONGEST_SOCKET_PATH = 99
 """Bytes. Unix socket paths have room for 107 and a terminator."""
@@ -75,6 +78,9 @@ class Settings(BaseSettings):
     """Stores beside ``local``, found by their names."""
     call_types: dict[str, CallType] = Field(default_factory=dict)
     """Call types beside the four built-in ones, or in their place."""
+    projects: dict[ProjectName, dict[str, Any]] = Field(default_factory=dict, repr=False)
+    """Servers with what opens them, each a connector object without its room. An address of a room that has
+    ``type``, ``room`` and, in ``project``, the name of one needs no URL and no secrets."""
     events: EventSettings = EventSettings()
     recording: RecordingSettings = RecordingSettings()
     spool: SpoolSettings = SpoolSettings()
@@ -88,6 +94,13 @@ class Settings(BaseSettings):
     """Local networks on which ICE may offer addresses; none named is every address but loopback."""
     ice_servers: list[dict[str, Any]] = Field(default_factory=list, repr=False)
     """STUN and TURN servers as RTCIceServer has them: urls, username, credential."""
+
+    @field_validator("projects")
+    @classmethod
+    def _usable(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        if found := "; ".join(problems(value)):
+            raise ValueError(found)
+        return value
 
     @model_validator(mode="after")
     def _stores(self) -> Settings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from egress.call.connector import Attendance, Attending
+from egress.call.connector import Abilities, Attendance, Attending
 from egress.call.janus.address import JanusAddress
 from egress.call.janus.attendance import JanusAttendance
 from egress.call.janus.watcher import JanusWatcher
@@ -17,6 +17,15 @@ class JanusConnector:
 
     type = "janus"
     Address = JanusAddress
+    abilities = Abilities(
+        names_change=True,
+        screen_share=True,
+        screen_share_audio=True,
+        renegotiated_tracks=True,
+        speakers="rtp levels",
+        pause=True,
+        layers=True,
+    )
 
     async def watch(self, address: Any) -> Sequence[Participant]:
         """Ask the room who is there. It takes one short session and joins nothing."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from egress.call.connector import Attendance, Attending, ConnectorError
+from egress.call.connector import Abilities, Attendance, Attending, ConnectorError
 from egress.call.loopback.address import LoopbackAddress
 from egress.call.loopback.attendance import LoopbackAttendance, participant
 from egress.call.loopback.cast import CAST
@@ -19,6 +19,7 @@ class LoopbackConnector:
 
     type = "loopback"
     Address = LoopbackAddress
+    abilities = Abilities(participants_told=True, muted_told=True, speakers="told", pause=True)
 
     async def watch(self, address: Any) -> Sequence[Participant]:
         """Who is in the room; in one that only begins with its attendant, who will be."""

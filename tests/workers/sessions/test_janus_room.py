@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-import pytest
 from sqlalchemy import select
 
 from tests.call.janus_publisher import Publisher
 from tests.rig.janus import JanusServer, why_not
+from tests.rig.required import unless
 from tests.workers.conftest import KEYS, until
 from tests.workers.sessions.test_life import AUTO_ON, CALL, T0, Around
 from workers.ledger import claims, clock, sessions
@@ -22,7 +22,7 @@ from workers.sessions.policy import ROOM_ENDED
 from workers.settings import Settings
 from workers.settings.sections import AgentSettings
 
-pytestmark = pytest.mark.skipif(why_not() is not None, reason=why_not() or "")
+pytestmark = unless(why_not())
 
 
 async def test_a_watched_room_fills_empties_and_is_destroyed_and_nobody_in_it_notices(tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ async def test_a_watched_room_fills_empties_and_is_destroyed_and_nobody_in_it_no
             tx.get_one(Call, CALL).settings = AUTO_ON
             epoch = claims.claim(tx, "s1", "worker", T0, 30)
         assert epoch is not None
-        life = asyncio.create_task(SessionLife("s1", epoch, Around(settings, shared, Lookout())).run())
+        life = asyncio.create_task(SessionLife("s1", epoch, Around(settings, shared, Lookout({}))).run())
 
         guest = await Publisher(janus, "Ana", room).enter()
         guest.events.clear()

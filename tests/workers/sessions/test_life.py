@@ -38,7 +38,7 @@ class FakeRoom(Lookout):
     """``now`` is how many guests there are, or what a look fails with."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__({})
         self.now: int | Exception = 0
         self.looks = 0
 

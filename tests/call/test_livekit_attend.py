@@ -1,0 +1,318 @@
+"""The connector against a real LiveKit, with exact guests."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from livekit.protocol import models
+
+from egress.call.connector import Attending
+from egress.call.livekit.address import LivekitAddress
+from egress.call.livekit.attendance import LivekitAttendance
+from egress.call.livekit.track import LivekitTrack
+from egress.call.model import (
+    Connected,
+    Disconnected,
+    Ended,
+    Joined,
+    Left,
+    QualityChanged,
+    RoomChanged,
+    Speaking,
+    TrackAdded,
+    TrackMuted,
+    TrackRemoved,
+    TrackType,
+    Updated,
+    Wants,
+)
+from egress.rtc.ice_settings import IceSettings
+from tests.call.listener import Listener
+from tests.rig.guests import Call, Guests, GuestSpec
+from tests.rig.livekit import LivekitServer, why_not
+from tests.rig.required import require
+from tests.rtc.publisher import until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+AUDIO, VIDEO = TrackType.AUDIO, TrackType.VIDEO
+SCREEN, SCREEN_AUDIO = TrackType.SCREEN_SHARE, TrackType.SCREEN_SHARE_AUDIO
+LAYERS = ((320, 180, 120_000), (640, 360, 300_000), (1280, 720, 900_000))
+_ROOMS = itertools.count(1)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def livekit() -> AsyncIterator[LivekitServer]:
+    require(why_not())
+    async with LivekitServer() as server:
+        yield server
+
+
+@pytest.fixture
+def room() -> str:
+    return f"room-{next(_ROOMS)}"
+
+
+def guests_in(livekit: LivekitServer, room: str, *specs: GuestSpec) -> Guests:
+    key = {"api_key": livekit.api_key, "api_secret": livekit.api_secret}
+    return Guests(
+        Call(url=livekit.url, room=room, host_address=livekit.host_address, guests=list(specs), kind="livekit", **key)
+    )
+
+
+def attend(livekit: LivekitServer, room: str, *, recording: bool = True, **more: Any) -> Listener:
+    given = {"api_key": livekit.api_key, "api_secret": livekit.api_secret, "url": livekit.url, **more}
+    address = LivekitAddress(room=room, **{name: value for name, value in given.items() if value is not None})
+    attending = Attending("default:test", IceSettings(networks=[livekit.host_network]), recording=recording)
+    return Listener(LivekitAttendance(address, attending))
+
+
+def media(call: Listener, session_id: str, type_: TrackType) -> LivekitTrack:
+    added = [e for e in call.told(TrackAdded) if (e.session_id, e.type) == (session_id, type_)]
+    assert isinstance(added[-1].media, LivekitTrack)
+    return added[-1].media
+
+
+async def session_of(call: Listener, user_id: str, number: int = 1) -> str:
+    """The session id of a user's ``number``-th coming."""
+
+    def joined() -> list[str]:
+        return [e.participant.session_id for e in call.told(Joined) if e.participant.user_id == user_id]
+
+    await call.until(lambda: len(joined()) >= number)
+    return joined()[number - 1]
+
+
+async def until_room(
+    livekit: LivekitServer, name: str, true: Callable[[models.Room | None], bool], timeout: float = 5.0
+) -> None:
+    """Wait until it is true of the room, or of None when there is none."""
+    async with asyncio.timeout(timeout):
+        while not true(next((found for found in await livekit.rooms() if found.name == name), None)):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+
+
+async def test_guests_come_and_go_and_everything_they_do_is_told(livekit: LivekitServer, room: str) -> None:
+    ana = GuestSpec("ana", 0, name="Ana A.", attributes={"roles": "host,speaker"}, screen=(1280, 720))
+    ben = GuestSpec("ben", 1, metadata=json.dumps({"roles": ["guest"], "image": "https://example.com/ben.png"}))
+    async with guests_in(livekit, room, ana, ben) as guests, attend(livekit, room) as call:
+        await call.hears(Connected)
+        await guests.do("ana", "join")
+        a = await session_of(call, "ana")
+        for track in (AUDIO, VIDEO):
+            await call.hears(TrackAdded, session_id=a, type=track)
+            await call.receives(a, track, 5)
+        await guests.do("ben", "join")
+        b = await session_of(call, "ben")
+        await call.receives(b, VIDEO, 5)
+        who = {e.participant.session_id: e.participant for e in call.told(Joined)}
+        assert (who[a].name, who[a].roles, who[a].image) == ("Ana A.", ("host", "speaker"), None)
+        assert (who[b].name, who[b].roles, who[b].image) == ("ben", ("guest",), "https://example.com/ben.png")
+        await call.hears(Speaking)
+        await call.until(lambda: any(set(e.levels) & {a, b} for e in call.told(Speaking)))
+        await call.hears(QualityChanged, timeout=10)
+
+        await guests.do("ana", "mute", on=True, how="mute")
+        await call.hears(TrackMuted, session_id=a, type=AUDIO, muted=True)
+        await guests.do("ana", "mute", on=False, how="mute")
+        await call.hears(TrackMuted, session_id=a, type=AUDIO, muted=False)
+        await guests.do("ana", "camera", on=False, how="mute")
+        await call.hears(TrackMuted, session_id=a, type=VIDEO, muted=True)
+        await guests.do("ana", "camera", on=True, how="mute")
+        await call.hears(TrackMuted, session_id=a, type=VIDEO, muted=False)
+        await call.receives(a, VIDEO, 5)
+        await guests.do("ben", "camera", on=False, how="remove")
+        await call.hears(TrackRemoved, session_id=b, type=VIDEO)
+        await guests.do("ben", "camera", on=True, how="remove")
+        await call.until(lambda: len([e for e in call.told(TrackAdded) if (e.session_id, e.type) == (b, VIDEO)]) == 2)
+        await call.receives(b, VIDEO, 5)
+
+        await guests.do("ana", "screen", on=True, sound=True)
+        for track in (SCREEN, SCREEN_AUDIO):
+            await call.hears(TrackAdded, session_id=a, type=track)
+            await call.receives(a, track, 5)
+        await guests.do("ana", "screen", on=False)
+        for track in (SCREEN, SCREEN_AUDIO):
+            await call.hears(TrackRemoved, session_id=a, type=track)
+
+        await livekit.update_participant(room, "ana", display="Ana B.")
+        updated = await call.hears(Updated)
+        assert (updated.participant.session_id, updated.participant.name) == (a, "Ana B.")
+        await livekit.update_room_metadata(room, '{"topic": "weather"}')
+        assert (await call.hears(RoomChanged)).metadata == '{"topic": "weather"}'
+
+        # Somebody who comes again is somebody new, though under the same identity.
+        await guests.do("ben", "rejoin", away=0.3)
+        again = await session_of(call, "ben", 2)
+        await call.hears(Left, session_id=b)
+        await call.receives(again, VIDEO, 5)
+        assert again != b
+        await guests.do("ana", "leave")
+        await call.hears(Left, session_id=a)
+    assert call.error is None
+    assert not call.told(Disconnected, Ended)
+    order = [type(e) for e in call.events if getattr(e, "session_id", None) == a or isinstance(e, Joined)]
+    assert order[0] is Joined
+    assert order[-1] is Left
+
+
+async def test_what_nobody_listens_to_is_not_received(livekit: LivekitServer, room: str) -> None:
+    async with guests_in(livekit, room, GuestSpec("ana", 0)) as guests:
+        await guests.do("ana", "join")
+        attending = Attending("default:test", IceSettings(networks=[livekit.host_network]))
+        key = {"api_key": livekit.api_key, "api_secret": livekit.api_secret}
+        attendance = LivekitAttendance(LivekitAddress(url=livekit.url, room=room, **key), attending)
+        tracks: dict[TrackType, LivekitTrack] = {}
+
+        async def listen() -> None:
+            async for event in attendance.events():
+                if isinstance(event, TrackAdded):
+                    assert isinstance(event.media, LivekitTrack)
+                    tracks[event.type] = event.media
+
+        listening = asyncio.create_task(listen())
+        await asyncio.sleep(1.5)
+        assert set(tracks) == {AUDIO, VIDEO}
+        assert all(track.source is None for track in tracks.values()), "nothing is subscribed to that nobody wants"
+        frames: list[Any] = []
+        end = tracks[VIDEO].listen(frames.append)
+        await until(lambda: len(frames) >= 10)
+        assert frames[0].keyframe
+        assert tracks[AUDIO].source is None
+        end()
+        await asyncio.sleep(1.0)
+        last = tracks[VIDEO].last_packet
+        await asyncio.sleep(1.0)
+        assert tracks[VIDEO].last_packet == last, "what nobody wants any more is not sent any more"
+        # When somebody wants it again, it is there at once: it was only disabled.
+        seen = len(frames)
+        tracks[VIDEO].listen(frames.append)
+        await until(lambda: len(frames) >= seen + 10, 2.0)
+        assert frames[seen].keyframe
+        await attendance.close()
+        await listening
+
+
+async def test_the_layer_is_the_smallest_that_fills_the_tile(livekit: LivekitServer, room: str) -> None:
+    async with guests_in(livekit, room, GuestSpec("ana", 0, layers=LAYERS)) as guests:
+        await guests.do("ana", "join")
+        async with attend(livekit, room) as call:
+            a = await session_of(call, "ana")
+            frames = call.frames
+            rates: dict[int, float] = {}
+            for width, height in ((640, 360), (1280, 720), (320, 180)):
+                call.attendance.wants(a, VIDEO, Wants(width, height, 30))
+                await asyncio.sleep(1.5)
+                so_far = len(frames[a, VIDEO])
+                await asyncio.sleep(2.0)
+                got = frames[a, VIDEO][so_far:]
+                rates[height] = sum(len(frame.data) for frame in got)
+                # No gap in the pictures while layers change, whatever their number.
+                times = [frame.rtp_time for frame in frames[a, VIDEO]]
+                assert max(after - before for before, after in itertools.pairwise(times)) <= 0.5 * 90_000
+            print(rates)
+            assert rates[180] < 0.8 * rates[360] < 0.8 * 0.8 * rates[720]
+
+
+async def test_signalling_that_is_lost_is_resumed_and_no_frame_is(livekit: LivekitServer, room: str) -> None:
+    async with guests_in(livekit, room, GuestSpec("ana", 0)) as guests:
+        await guests.do("ana", "join")
+        async with attend(livekit, room) as call:
+            a = await session_of(call, "ana")
+            await call.receives(a, VIDEO, 30)
+            assert isinstance(call.attendance, LivekitAttendance)
+            signal = call.attendance._signal
+            assert signal is not None
+            signal._socket.transport.abort()
+            await call.until(lambda: len(call.told(Connected)) == 2)
+            await call.receives(a, VIDEO, 60)
+            await call.receives(a, AUDIO, 60)
+            times = {type_: [frame.rtp_time for frame in call.frames[a, type_]] for type_ in (VIDEO, AUDIO)}
+            # What changes afterwards is told as before.
+            await guests.do("ana", "mute", on=True, how="mute")
+            await call.hears(TrackMuted, session_id=a, type=AUDIO, muted=True)
+            assert len(call.told(TrackAdded)) == 2
+            assert not call.told(Left, TrackRemoved)
+            for type_, step in ((VIDEO, 3000), (AUDIO, 960)):
+                assert {after - before for before, after in itertools.pairwise(times[type_])} == {step}
+
+
+async def test_a_server_that_dies_is_joined_anew_when_it_is_back(livekit: LivekitServer, room: str) -> None:
+    async with guests_in(livekit, room, GuestSpec("ana", 0)) as guests:
+        await guests.do("ana", "join")
+        async with attend(livekit, room) as call:
+            a = await session_of(call, "ana")
+            await call.receives(a, VIDEO, 10)
+            await livekit.restart(away=1.0)
+            await call.until(lambda: len(call.told(Connected)) == 2, 10)
+            await call.until(lambda: len(call.told(Joined)) == 2, 10)
+            again = await session_of(call, "ana", 2)
+            await call.receives(again, VIDEO, 10)
+            await call.receives(again, AUDIO, 10)
+            kinds = [type(e) for e in call.events]
+    assert kinds.count(Disconnected) == 1
+    assert call.error is None
+
+
+async def test_an_administrator_who_puts_us_out_ends_it(livekit: LivekitServer, room: str) -> None:
+    async with guests_in(livekit, room, GuestSpec("ana", 0)) as guests:
+        await guests.do("ana", "join")
+        async with attend(livekit, room) as call:
+            await call.hears(Connected)
+            (we,) = [p for p in await livekit.participants(room) if p.permission.hidden]
+            assert we.identity.startswith("wallflower-")
+            assert we.permission.recorder
+            assert not (we.permission.can_publish or we.permission.can_publish_data)
+            await livekit.remove_participant(room, we.identity)
+            ended = await call.hears(Ended)
+    assert (ended.code, ended.reason) == ("removed", "removed by an administrator")
+
+
+async def test_a_room_that_is_deleted_is_over(livekit: LivekitServer, room: str) -> None:
+    async with guests_in(livekit, room, GuestSpec("ana", 0, comes_back=False)) as guests:
+        await guests.do("ana", "join")
+        async with attend(livekit, room) as call:
+            await session_of(call, "ana")
+            await livekit.delete_room(room)
+            ended = await call.hears(Ended)
+    assert (ended.code, ended.reason) == ("", "the room was deleted")
+
+
+async def test_a_room_that_closed_when_empty_is_not_held_open_and_joined_again_with_the_next_guest(
+    livekit: LivekitServer, room: str
+) -> None:
+    async with guests_in(livekit, room, GuestSpec("ana", 0)) as guests:
+        await guests.do("ana", "join")
+        async with attend(livekit, room) as call:
+            a = await session_of(call, "ana")
+            await call.receives(a, VIDEO, 10)
+            await guests.do("ana", "leave")
+            await call.hears(Left, session_id=a)
+            await until_room(livekit, room, lambda found: found is None, 20)
+            await asyncio.sleep(1.5)
+            assert room not in {found.name for found in await livekit.rooms()}, "we do not make it again"
+            await guests.do("ana", "join")
+            again = await session_of(call, "ana", 2)
+            await call.receives(again, VIDEO, 10)
+    assert not call.told(Disconnected, Ended), "everybody had gone, which is known"
+
+
+async def test_without_a_recording_the_sign_of_recording_stays_dark(livekit: LivekitServer, room: str) -> None:
+    async with attend(livekit, room, recording=False) as call:
+        await call.hears(Connected)
+        (we,) = [p for p in await livekit.participants(room) if p.permission.hidden]
+        assert not we.permission.recorder
+        (found,) = [one for one in await livekit.rooms() if one.name == room]
+        assert not found.active_recording
+    async with attend(livekit, room) as call:
+        await call.hears(Connected)
+        await until_room(livekit, room, lambda found: found is not None and found.active_recording)
+    # Who leaves is gone at once, and so is the sign.
+    await until_room(livekit, room, lambda found: found is None or not found.active_recording, 2.0)
+    assert not await livekit.participants(room)

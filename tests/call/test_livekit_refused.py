@@ -1,0 +1,181 @@
+"""Addresses that lead nowhere: each fails soon, with the cause, and nothing is asked again and again."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from websockets.asyncio.server import ServerConnection, serve
+
+from egress.call.connector import ConnectorError
+from egress.call.model import Connected, Disconnected, Ended
+from tests.call.test_livekit_attend import attend
+from tests.rig.livekit import LivekitServer, why_not
+from tests.rig.required import require
+from tests.rig.servers.server import free_port
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def livekit() -> AsyncIterator[LivekitServer]:
+    require(why_not())
+    async with LivekitServer(auto_create=False) as server:
+        await server.create_room("here", empty_timeout=600)
+        yield server
+
+
+async def refusal(livekit: LivekitServer, room: str = "here", **more: Any) -> ConnectorError:
+    async with attend(livekit, room, **more) as call:
+        await call.until(lambda: call.error is not None, 10.0)
+    assert isinstance(call.error, ConnectorError)
+    assert not call.told(Connected)
+    return call.error
+
+
+async def test_a_key_that_is_not_known_and_a_secret_that_is_wrong_are_told(livekit: LivekitServer) -> None:
+    unknown = await refusal(livekit, api_key="nobody")
+    assert (unknown.code, str(unknown)) == ("unauthorized", "LiveKit does not know this API key")
+    wrong = await refusal(livekit, api_secret="a-secret-that-is-not-the-right-one-0123456789")
+    assert wrong.code == "unauthorized"
+    assert "secret" in str(wrong)
+
+
+@pytest.mark.parametrize(
+    ("grants", "code", "says"),
+    [
+        ({"valid": -100.0, "hidden": True}, "token_expired", "expired"),
+        ({"hidden": True, "canSubscribe": False}, "token_cannot_subscribe", "canSubscribe"),
+        ({"hidden": True, "roomJoin": False}, "token_cannot_join", "roomJoin"),
+        ({}, "token_not_hidden", "hidden"),
+    ],
+)
+async def test_a_ready_token_that_will_not_do_is_told(
+    livekit: LivekitServer, grants: dict[str, Any], code: str, says: str
+) -> None:
+    token = livekit.token("recorder", "here", **grants)
+    error = await refusal(livekit, token=token, api_key=None, api_secret=None)
+    assert error.code == code
+    assert says in str(error)
+    assert token not in str(error)
+
+
+async def test_a_ready_token_that_the_server_does_not_take_is_told_without_the_token(livekit: LivekitServer) -> None:
+    forged = livekit.token("recorder", "here", hidden=True)[:-6] + "AAAAAA"
+    error = await refusal(livekit, token=forged, api_key=None, api_secret=None)
+    assert error.code == "unauthorized"
+    assert forged not in str(error)
+
+
+async def test_a_ready_token_lets_us_in(livekit: LivekitServer) -> None:
+    token = livekit.token("recorder", "here", hidden=True, canPublish=False)
+    async with attend(livekit, "here", token=token, api_key=None, api_secret=None) as call:
+        await call.hears(Connected)
+
+
+async def test_of_two_with_the_same_token_the_later_one_stays(livekit: LivekitServer) -> None:
+    token = livekit.token("recorder", "here", hidden=True, canPublish=False)
+    async with attend(livekit, "here", token=token, api_key=None, api_secret=None) as first:
+        await first.hears(Connected)
+        async with attend(livekit, "here", token=token, api_key=None, api_secret=None) as second:
+            await second.hears(Connected)
+            await first.until(lambda: first.error is not None)
+            await asyncio.sleep(1.0)
+            assert second.error is None
+            assert len(second.told(Connected)) == 1
+    assert isinstance(first.error, ConnectorError)
+    assert first.error.code == "duplicate_identity"
+
+
+async def test_a_room_that_is_missing_and_not_made_by_joining_is_told(livekit: LivekitServer) -> None:
+    error = await refusal(livekit, "nowhere")
+    assert (error.code, str(error)) == ("room_not_found", "LiveKit has no such room and makes none by itself")
+
+
+@asynccontextmanager
+async def tcp(answer: bytes) -> AsyncIterator[tuple[str, list[float]]]:
+    """A server that says the same to everybody and hangs up; its address, and when somebody came."""
+    came: list[float] = []
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.append(time.monotonic())
+        await reader.read(4096)
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(take, "127.0.0.1", 0)
+    async with server:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}", came
+
+
+@asynccontextmanager
+async def websocket(talk: Callable[[ServerConnection], Awaitable[None]]) -> AsyncIterator[tuple[str, list[float]]]:
+    came: list[float] = []
+
+    async def take(connection: ServerConnection) -> None:
+        came.append(time.monotonic())
+        await talk(connection)
+
+    async with serve(take, "127.0.0.1", 0) as server:
+        yield f"127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}", came
+
+
+async def _silent(connection: ServerConnection) -> None:
+    await connection.wait_closed()
+
+
+async def _chatty(connection: ServerConnection) -> None:
+    await connection.send("hello")
+    await connection.wait_closed()
+
+
+PAGE = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+NO_PAGE = b"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nnope"
+ELSEWHERE = b"HTTP/1.1 302 Found\r\nLocation: https://example.com/\r\nContent-Length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        lambda: tcp(PAGE),
+        lambda: tcp(NO_PAGE),
+        lambda: tcp(ELSEWHERE),
+        lambda: tcp(b"220 mail.example.com ESMTP\r\n"),
+        lambda: websocket(_silent),
+        lambda: websocket(_chatty),
+    ],
+    ids=["a page", "no page", "a redirect", "mail", "a silent socket", "another protocol"],
+)
+async def test_a_url_that_is_no_livekit_is_told(livekit: LivekitServer, server: Any) -> None:
+    async with server() as (address, came):
+        error = await refusal(livekit, url=f"ws://{address}")
+    assert error.code == "not_livekit"
+    assert str(error).startswith("what answers at this URL is no LiveKit: it answers ")
+    assert len(came) <= 12, "no storm"
+
+
+async def test_a_server_that_is_away_is_asked_ever_more_rarely(livekit: LivekitServer) -> None:
+    busy = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
+    async with tcp(busy) as (address, came), attend(livekit, "here", url=f"http://{address}") as call:
+        await asyncio.sleep(9.0)
+    pauses = [after - before for before, after in itertools.pairwise(came)]
+    assert len(came) <= 9
+    assert max(pauses) >= 1.9
+    assert len(call.told(Disconnected)) == 1, "which is told once"
+    assert not call.told(Ended)
+    assert call.error is None
+
+
+async def test_nobody_there_is_a_server_that_is_away(livekit: LivekitServer) -> None:
+    async with attend(livekit, "here", url=f"ws://127.0.0.1:{free_port()}") as call:
+        await call.hears(Disconnected)
+        await asyncio.sleep(3.0)
+    assert len(call.told(Disconnected)) == 1
+    assert call.error is None
