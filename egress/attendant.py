@@ -20,6 +20,7 @@ from egress.call.model import (
     Connected,
     Disconnected,
     Ended,
+    Joined,
     Left,
     TrackAdded,
     TrackRemoved,
@@ -41,6 +42,7 @@ from egress.protocol import Connected as ConnectedReport
 from egress.protocol import Disconnected as DisconnectedReport
 from egress.protocol import Presence as PresenceReport
 from egress.rtc.track import EncodedFrame
+from egress.telling import RoomState, Telling, telling
 from egress.warned import Warnings
 from layouts.options import LayoutError
 
@@ -69,6 +71,8 @@ class Attendant:
         self.end_reason = "the call was left"
         self.room_ended = False
         """The room is over, and so is the call's session."""
+        self.telling: Telling | None = None
+        """Where the room is told what is made of it."""
         self._tell = tell
         self._warnings = Warnings(tell)
         fps = job.egresses[0].video.fps if job.egresses else 30
@@ -144,17 +148,26 @@ class Attendant:
             seen.stop()
         for heard in self._audio.values():
             heard.stop()
+        await asyncio.gather(self._say_goodbye(), self._leave())
+        await asyncio.to_thread(self._stage.close)
+        self._painting.shutdown(wait=False)
+
+    async def _say_goodbye(self) -> None:
+        if self.telling is not None:
+            self._tell_room()
+            await self.telling.close(silently=self.room_ended)
+
+    async def _leave(self) -> None:
         if self._attendance is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(3):
                     await self._attendance.close()
-        await asyncio.to_thread(self._stage.close)
-        self._painting.shutdown(wait=False)
 
     async def _attend(self) -> None:
         try:
             kind = connector(self.job.connector["type"])
             address = kind.Address.model_validate(self.job.connector)
+            self.telling = telling(kind, address, self.job.call_cid)
             recording = any(isinstance(spec, CompositeRecording) for spec in self.job.egresses)
             attending = Attending(self.job.call_cid, self.job.ice, self.job.delay, recording)
             self._attendance = kind.attend(address, attending)
@@ -179,6 +192,12 @@ class Attendant:
         except Exception as error:
             log.exception("the connector failed")
             self._over("connector_failed", f"the connector failed: {error!r}")
+
+    def _tell_room(self) -> None:
+        # Nobody is there to be told when the room has ended.
+        if self.telling is not None and not self.room_ended:
+            recording = any(e.started and not e.stopping for e in self.egresses.values())
+            self.telling.state(RoomState(recording=recording))
 
     def _never_connected(self) -> None:
         if self._connected_at is None:
@@ -233,6 +252,8 @@ class Attendant:
             egress.hear(event, now)
         if isinstance(event, TrackAdded):
             self._receive(event)
+        elif isinstance(event, Joined) and self.telling is not None:
+            self.telling.came(event.participant.user_id)
         elif isinstance(event, TrackUnreadable) and (there := self.state.participants.get(event.session_id)):
             self._warnings.unreadable(event, there.participant)
 
@@ -310,6 +331,7 @@ class Attendant:
                     log.info(
                         "recording %s, %.0f ms in the call", egress.spec.egress_id, (now - self._connected_at) * 1000
                     )
+        self._tell_room()
 
     def _listen_without_levels(self, now: float) -> None:
         """Where nobody tells sound levels, those of the decoded sound have to do (they come a delay late)."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,8 +14,9 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from egress import attendant as attendant_module
+from egress import telling
 from egress.attendant import Attendant
-from egress.call.connector import Attending
+from egress.call.connector import Attending, RoomTeller
 from egress.call.model import (
     REMOVED,
     CallEvent,
@@ -59,14 +61,23 @@ class PlayedCall:
     class Address(BaseModel):
         model_config = ConfigDict(extra="allow")
 
+        topic: str = "stage"
+        tell_room: bool = True
+
     def __init__(self) -> None:
         self.attending: Attending | None = None
         self.wishes: list[tuple[str, TrackType, Wants | None]] = []
+        self.room: list[tuple[dict[str, Any], str, tuple[str, ...]]] = []
+        """What the room was told, on which topic, and who; everybody when nobody is named."""
+        self.left = asyncio.Event()
         self._queue: asyncio.Queue[CallEvent | None] = asyncio.Queue()
 
     def attend(self, address: Any, attending: Attending) -> PlayedCall:
         self.attending = attending
         return self
+
+    def teller(self, address: Any) -> RoomTeller | None:
+        return _Heard(self) if address.tell_room else None
 
     def tell(self, *events: CallEvent) -> None:
         for event in events:
@@ -85,6 +96,19 @@ class PlayedCall:
 
     async def close(self) -> None:
         self._queue.put_nowait(None)
+
+
+class _Heard:
+    """The clients in the room."""
+
+    def __init__(self, call: PlayedCall) -> None:
+        self._call = call
+
+    async def tell(self, message: bytes, topic: str, to: Sequence[str] = ()) -> None:
+        self._call.room.append((json.loads(message), topic, tuple(to)))
+
+    async def close(self) -> None:
+        self._call.left.set()
 
 
 class Scene:
@@ -302,6 +326,46 @@ async def test_how_the_call_came_in_goes_with_the_end_of_each_egress(call: Playe
     assert (anna.user_id, anna.session_id, list(anna.quality)) == ("anna", "s-anna", ["good"])
     [track] = anna.tracks
     assert (track.type, track.codec, track.packets, track.repaired, track.lost) == ("audio", "opus", 500, 4, 1)
+
+
+async def test_the_room_is_told_when_it_is_recorded_and_when_no_more(
+    call: PlayedCall, play: PlayScene, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(telling, "NEWCOMER", (0.1,))
+    scene = await play(call, quality="audio-only")
+    call.tell(Connected(), Joined(ANNA))
+    await scene.begun()
+    await scene.until(lambda: call.room)
+    call.tell(Joined(Participant("s-bert", "bert", "Bert")))
+    await scene.until(lambda: len(call.room) == 2)
+    scene.attendant.stop("e1", "enough")
+    await scene.until(lambda: len(call.room) == 3)
+    await scene.close()
+    assert [(said["recording"], topic, to) for said, topic, to in call.room] == [
+        (True, "stage", ()),
+        (True, "stage", ("bert",)),
+        (False, "stage", ()),
+    ]
+    assert call.room[0][0] == {
+        "type": "egress_state",
+        "call_cid": "default:played",
+        "recording": True,
+        "broadcasting": False,
+        "transcribing": False,
+    }
+    assert call.left.is_set()
+
+
+async def test_a_room_that_has_ended_is_told_nothing(call: PlayedCall, play: PlayScene):
+    scene = await play(call, quality="audio-only")
+    call.tell(Connected())
+    await scene.begun()
+    await scene.until(lambda: call.room)
+    call.tell(Ended("the room was deleted"))
+    await scene.until(lambda: scene.found(EgressEnded))
+    await scene.close()
+    assert len(call.room) == 1
+    assert call.left.is_set()
 
 
 async def test_of_two_egresses_each_tells_its_own_time(call: PlayedCall, play: PlayScene):

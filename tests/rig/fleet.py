@@ -314,12 +314,18 @@ class Fleet:
         return bool(rows) and rows[0]["at"] > self.workers[name].begun
 
     async def settled(self) -> bool:
-        """Whether no file is on its way any more, and the hook knows all."""
+        """Whether no file and no manifest is on its way any more, and the hook knows all."""
         rows = await self.rows(
             "SELECT (SELECT count(*) FROM files WHERE state IN ('open', 'closed'))"
+            " + (SELECT count(*) FROM manifests WHERE state = 'due')"
             " + (SELECT count(*) FROM outbox WHERE sent_at IS NULL) AS left"
         )
         return bool(rows) and rows[0]["left"] == 0
+
+    async def manifests(self) -> dict[str, dict[str, Any]]:
+        """What each manifest in the store says, by its key."""
+        rows = await self.rows("SELECT key FROM manifests WHERE state = 'delivered'")
+        return {row["key"]: json.loads(await asyncio.to_thread(self.s3.read, row["key"])) for row in rows}
 
     async def files(self, egress_id: str | None = None) -> list[dict[str, Any]]:
         return await self.rows(

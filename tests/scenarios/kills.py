@@ -21,6 +21,7 @@ from tests.rig.arrived import Arrived, Span
 from tests.rig.fleet import Fleet, Sent
 from tests.rig.loopback import LoopbackRoom
 from tests.rig.machine import Machine
+from tests.rig.product import moment
 
 CALLS = 3
 KINDS = ("attendant", "worker", "broker", "database", "store")
@@ -72,6 +73,8 @@ class Trial:
     egresses: list[dict[str, Any]]
     dead_letters: list[dict[str, Any]]
     objects: dict[str, int]
+    manifests: dict[str, dict[str, Any]]
+    """What stands in each, by its key."""
     unfinished_uploads: list[str]
     overlaps: dict[str, float]
     """The longest time for which a call was attended twice at once."""
@@ -148,13 +151,34 @@ class Trial:
             for key, size in kept.items()
             if self.objects.get(key) != size
         ]
-        wrong += [f"{key} is stored, and no file" for key in set(self.objects) - set(kept)]
+        wrong += [f"{key} is stored, and no file" for key in set(self.objects) - set(kept) - set(self.manifests)]
+        wrong += self._wrong_manifests()
         wrong += [
             f"part {f['part']} of {f['egress_id']} is {f['state']}: {f['error']}"
             for f in self.files
             if f["state"] not in ("delivered", "dropped")
         ]
         wrong += [f"the upload of {key} was left unfinished" for key in self.unfinished_uploads]
+        return wrong
+
+    def _wrong_manifests(self) -> list[str]:
+        """A manifest names the files of its egress, and the times that none of them shows."""
+        told = {manifest["egress_id"]: manifest for manifest in self.manifests.values()}
+        wrong = [f"{e['id']} has no manifest" for e in self.egresses if e["id"] not in told]
+        for egress_id, manifest in told.items():
+            files = [f for f in self.files if f["egress_id"] == egress_id]
+            there = sorted((f["key"], f["size"]) for f in files if f["state"] == "delivered")
+            if there != sorted((f["key"], f["size"]) for f in manifest["files"]):
+                wrong.append(f"the manifest of {egress_id} names other files than there are")
+            if sum(f["state"] == "dropped" for f in files) != len(manifest["lost"]):
+                wrong.append(f"the manifest of {egress_id} tells of {len(manifest['lost'])} lost files")
+            gaps = [(moment(gap["start_time"]), moment(gap["end_time"])) for gap in manifest["gaps"]]
+            spans = [(f["start_time"].timestamp(), f["end_time"].timestamp()) for f in files if f["end_time"]]
+            for begin, end in (hole for kill in self.kills for cid, hole in kill.holes if cid == _cid(egress_id)):
+                # What a machine that was full left out inside a file is no gap between files.
+                inside = end - begin < 1.0 or any(start < begin and end < stop for start, stop in spans)
+                if not inside and not any(start <= end and begin <= stop for start, stop in gaps):
+                    wrong.append(f"the manifest of {egress_id} does not tell of the gap from {begin:.2f} to {end:.2f}")
         return wrong
 
     def _wrong_media(self) -> list[str]:
@@ -219,6 +243,7 @@ async def _run(fleet: Fleet, rooms: list[LoopbackRoom], machine: Machine, kinds:
         egresses=egresses,
         dead_letters=letters,
         objects=await fleet.objects(),
+        manifests=await fleet.manifests(),
         unfinished_uploads=await fleet.unfinished_uploads(),
         overlaps={_cid(name): room.overlap() for name, room in zip(names, rooms, strict=True)},
         spooled=fleet.spooled(),

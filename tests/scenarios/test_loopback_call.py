@@ -6,6 +6,7 @@ Nothing is needed but this machine's 127.0.0.1: no server, no root.
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ import pytest_asyncio
 from sqlalchemy.orm import Session
 
 from egress.call.loopback.cast import CAST
+from egress.call.loopback.guests import HEIGHT, WIDTH
 from egress.call.loopback.tracks import TURN
 from layouts.engine import compose
 from layouts.scene import CallView, ParticipantView, Rect
@@ -75,6 +77,9 @@ class Recorded:
     machine: Machine
     states: dict[str, str]
     spooled: list[Path]
+    manifests: dict[str, dict[str, Any]]
+    shown: dict[str, Any]
+    """The main recording by ``wallflower egress show``."""
     marks: dict[str, tuple[float, float]] = field(default_factory=dict)
     """For each thing that was done, when it was asked for and when it was done."""
 
@@ -150,6 +155,7 @@ async def call(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     async with Machine() as machine, LoopbackRoom(guests=3) as room, Product(folder, ["127.0.0.0/8"]) as product:
         script = Script(room, product)
         await _act(script)
+        shown = await _with_manifest(product, MAIN)
         states = {egress["egress_id"]: egress["state"] for egress in await product.egresses()}
         spooled = product.spooled()
     recordings = {name: _recording(product, name) for name in (MAIN, STAGE, VOICES)}
@@ -166,6 +172,8 @@ async def call(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
         machine,
         states,
         spooled,
+        {name: _manifest(recording.path) for name, recording in recordings.items()},
+        shown,
         {name: (asked - start, done - start) for name, (asked, done) in script.marks.items()},
     )
     print(f"{recorded.film.duration:.2f} s recorded, {machine.usage():.0%} of the machine used; {recorded.marks}")
@@ -199,6 +207,23 @@ async def _act(script: Script) -> None:
     await asyncio.sleep(3)
     await script.stop(MAIN)
     await product.event("call.recording_ready", 3)
+
+
+async def _with_manifest(product: Product, egress_id: str) -> dict[str, Any]:
+    """What is shown of an egress once its manifest is delivered."""
+    for _ in range(40):
+        code, said = await product.run("egress", "show", egress_id, "--json")
+        assert code == 0, said
+        shown: dict[str, Any] = json.loads(said)
+        if shown["manifest"] is not None and shown["manifest"]["state"] == "delivered":
+            return shown
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"no manifest was delivered: {shown['manifest']}")
+
+
+def _manifest(recording: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(recording.with_suffix(".manifest.json").read_text())
+    return found
 
 
 def _recording(product: Product, egress_id: str) -> Recording:
@@ -237,6 +262,50 @@ async def test_each_recording_tells_its_own_story_and_is_complete(call: Recorded
     )
     assert call.states == dict.fromkeys((MAIN, STAGE, VOICES), "complete")
     assert call.spooled == []
+
+
+async def test_the_manifest_beside_each_recording_tells_of_the_file_that_was_delivered(call: Recorded) -> None:
+    for name, recording in call.recordings.items():
+        manifest = call.manifests[name]
+        assert (manifest["egress_id"], manifest["call_cid"], manifest["state"]) == (name, CID, "complete")
+        (file,) = manifest["files"]
+        assert path_of({"call_recording": {"url": file["url"]}}) == recording.path
+        assert file["size"] == recording.path.stat().st_size
+        assert (moment(file["start_time"]), moment(file["end_time"])) == (recording.start, recording.end)
+        with av.open(str(recording.path)) as container:
+            assert container.duration is not None
+            assert file["duration"] == pytest.approx(container.duration / 1e6, abs=0.1)
+        assert (manifest["gaps"], manifest["lost"]) == ([], [])
+        folder = sorted(path.name for path in recording.path.parent.glob(f"{name}_*"))
+        assert folder == sorted([recording.path.name, recording.path.with_suffix(".manifest.json").name])
+    assert call.shown["reception"]["attendants"] == call.manifests[MAIN]["attendants"]
+    assert call.shown["manifest"]["key"] == call.shown["files"][0]["key"].removesuffix("mp4") + "manifest.json"
+
+
+async def test_the_manifest_tells_how_the_call_came_in(call: Recorded) -> None:
+    (main,) = call.manifests[MAIN]["attendants"]
+    (stage,) = call.manifests[STAGE]["attendants"]
+    began, start = moment(main["start_time"]), call.recordings[MAIN].start
+    assert began == pytest.approx(start, abs=0.01)
+    assert moment(stage["start_time"]) == pytest.approx(call.recordings[STAGE].start, abs=0.01)
+    guests = {guest["user_id"]: guest for guest in main["participants"]}
+    assert list(guests) == ["guest-1", "guest-2", "guest-3", "guest-4"]
+    for guest, mark in (("guest-3", "guest 3 left"), ("guest-2", "others left"), ("guest-4", "others left")):
+        left = moment(guests[guest]["left_at"]) - start
+        assert call.before(mark) <= left <= call.after(mark)
+    assert "left_at" not in guests["guest-1"]
+    assert call.before("guest 4 came") <= moment(guests["guest-4"]["joined_at"]) - start <= call.after("guest 4 came")
+    for guest in guests.values():
+        sound, camera = sorted(guest["tracks"], key=lambda track: track["type"])
+        assert (sound["type"], sound["codec"]) == ("audio", "opus")
+        assert (camera["type"], camera["codec"]) == ("video", "vp8")
+        for track in (sound, camera):
+            assert track["packets"] >= track["frames"] > 100
+            assert track.get("lost", 0) == 0
+        assert [(size["width"], size["height"]) for size in camera["sizes"]] == [(WIDTH, HEIGHT)]
+    there = {guest["user_id"] for guest in stage["participants"]}
+    assert there == {"guest-1", "guest-2", "guest-3", "guest-4"}
+    assert "away" not in main
 
 
 async def test_three_recordings_share_one_participant_that_receives_everybody_once(call: Recorded) -> None:

@@ -1,7 +1,8 @@
 """An attendant without calls: speaks egress/protocol.py over its socket and writes small playable files.
 
 ``python -m tests.workers.fake_attendant BEHAVIOUR --socket PATH``; behaviours: records, crashes (after a
-second), hangs, fails, silent_room, untold (tells nothing of its files), no_room, dies_at_once.
+second), removed (put out after a second), hangs, fails, silent_room, untold (tells nothing of its files), no_room,
+dies_at_once.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 import av
 import numpy as np
 
+from egress.call.model import REMOVED
 from egress.protocol import (
     COMMAND,
     Ack,
@@ -51,6 +53,7 @@ from egress.protocol import (
 )
 
 FPS = 10
+REMOVAL = "removed by an administrator"
 
 
 def now() -> datetime:
@@ -82,6 +85,8 @@ class Recording:
         if first:
             self.fake.tell(EgressStopped(at=now(), egress_id=egress_id, reason="stopped"))
         self.fake.tell(EgressEnded(at=now(), egress_id=egress_id, reception=self.reception(began)))
+        if self.fake.behaviour == "removed":
+            self.fake.goodbye = asyncio.create_task(self.fake.say_goodbye(REMOVED, REMOVAL))
 
     def reception(self, began: datetime) -> Reception:
         """Of a camera that was paused once."""
@@ -128,13 +133,16 @@ class Recording:
                     )
                 if self.fake.behaviour == "hangs" and n == FPS // 2:
                     time.sleep(600)  # noqa: ASYNC251 - this is what being stuck is
+                if self.fake.behaviour == "removed" and n == FPS:
+                    self.stopped.set()
                 if self.fake.behaviour == "crashes" and n == FPS:
                     os.kill(os.getpid(), signal.SIGKILL)
                 if self.stopped.is_set() or n / FPS >= self.spec.roll_over:
                     break
                 await asyncio.sleep(max(0.0, began + n / FPS - loop.time()))
             if self.stopped.is_set():
-                self.fake.tell(EgressStopped(at=now(), egress_id=self.spec.egress_id, reason="stopped"))
+                reason = REMOVAL if self.fake.behaviour == "removed" else "stopped"
+                self.fake.tell(EgressStopped(at=now(), egress_id=self.spec.egress_id, reason=reason))
             out.mux(video.encode(None))
             out.mux(audio.encode(None))
         self.fake.tell(

@@ -72,6 +72,22 @@ async def test_the_call_is_left_when_nothing_is_recorded_any_more(bench: MakeBen
         os.kill(pid, 0)
 
 
+async def test_who_is_put_out_by_an_administrator_does_not_come_back(bench: MakeBench) -> None:
+    b = await bench("removed")
+    egress_id = b.record()
+    egress = await b.until_state(egress_id, "complete")
+    assert (egress.stop_reason, egress.error, egress.restarts) == ("removed by an administrator", None, 0)
+    await until(lambda: b.session().attendant_socket is None)
+    # Longer than the next attendant would take to come.
+    await asyncio.sleep(1.5)
+    assert b.session().attendant_socket is None
+    assert [e["type"] for e in b.events()] == [
+        "call.recording_started",
+        "call.recording_stopped",
+        "call.recording_ready",
+    ]
+
+
 async def test_a_warm_spare_is_used_and_replaced(bench: MakeBench) -> None:
     b = await bench()
     await until(lambda: len(list(b.settings.sockets.glob("*.sock"))) == 1)
