@@ -163,3 +163,26 @@ async def test_after_loss_and_jitter_the_received_bit_rate_is_as_high_as_before(
                 assert not call.told(Disconnected)
         finally:
             disarm()
+
+
+async def test_a_network_of_ours_that_was_dead_for_long_is_used_again_soon_after(
+    livekit: LivekitServer, room: str
+) -> None:
+    async with guests_in(livekit, room, GuestSpec("ana", 0)) as guests:
+        await guests.do("ana", "join")
+        trouble = Trouble([])
+        disarm = arm(trouble)
+        try:
+            async with attend(livekit, room) as call:
+                a = await session_of(call, "ana")
+                await call.receives(a, VIDEO, 30)
+                trouble.spells = [Spell(dead=True)]
+                await asyncio.sleep(22.0)
+                trouble.spells = []
+                began = time.monotonic()
+                await call.receives(a, VIDEO, 10, 10)
+                print(f"received again {time.monotonic() - began:.2f} s later")
+        finally:
+            disarm()
+    assert call.error is None
+    assert not call.told(Left, Ended)
