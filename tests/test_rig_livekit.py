@@ -99,10 +99,7 @@ async def test_three_exact_guests_are_seen_and_heard_through_livekit(server: Liv
         assert (there["cyd"].name, there["cyd"].metadata) == ("cyd", "anything")
         assert sources(there["ben"]) == {"camera", "microphone"}
         async with LivekitSubscriber(server) as subscriber:
-            await asyncio.sleep(3)
-            assert len(subscriber.frames) == 6
-            for (_, source), count in subscriber.frames.items():
-                assert count > (50 if source == "camera" else 80)
+            await until(lambda: len(subscriber.frames) == 6 and min(subscriber.frames.values()) > 60)
             seen = {who: subscriber.seen(who) for who in ("ana", "ben", "cyd")}
             assert seen == {"ana": [0], "ben": [1], "cyd": [2]}
         await guests.do("ana", "leave")

@@ -135,7 +135,7 @@ async def test_browsers_publish_in_other_codecs_and_in_vp8_for_who_cannot_read_t
 
 async def test_browsers_send_layers(server: LivekitServer, browser: LivekitChromium) -> None:
     ana = await browser.guest("ana", 0, size=(640, 360), audio=False)
-    [there] = await server.participants(ROOM)
+    [there] = await server.until_participants(1, ROOM)
     assert [(layer.rid, layer.width) for layer in there.tracks[0].layers] == [("q", 320), ("h", 640)]
     async with LivekitSubscriber(server) as subscriber:
         await until(lambda: subscriber.size("ana") is not None)

@@ -130,9 +130,12 @@ class FrameBuffer:
                 self._missing[gone] = _Missing(now, now + self.settings.first_nack)
             self._highest = seq
         missing = self._missing.pop(seq, None)
-        if missing is not None and (missing.asked or repair):
+        if repair:
+            # Mostly in time: what was lost is rebuilt from the packet behind it, before anybody missed it.
             self.counts.repaired += 1
-            if missing.asked == 1 and not repair:
+        elif missing is not None and missing.asked:
+            self.counts.repaired += 1
+            if missing.asked == 1:
                 # Only an answer to the first question tells the round trip.
                 took = now - missing.last_ask
                 self._retry += (1.5 * took - self._retry) / 8

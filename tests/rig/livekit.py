@@ -326,6 +326,9 @@ rtc:
   use_external_ip: false
   node_ip: {self.address}
   stun_servers: ["{self.address}:7882"]
+  congestion_control:
+    enabled: true
+    allow_pause: true
 audio:
   active_level: 55
 room:

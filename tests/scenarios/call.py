@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.rig.guests import Call, Guests, GuestSpec
+from tests.rig.guests import LATE_LIMIT, Call, Guests, GuestSpec
 from tests.rig.janus import JanusServer
 from tests.rig.judge import Judged, judge
 from tests.rig.livekit import LivekitServer
@@ -69,11 +69,13 @@ async def record(
     room: int | str | None = None,
     connector: dict[str, Any] | None = None,
     settings: dict[str, str] | None = None,
+    late: float = LATE_LIMIT,
     sfu: JanusServer | LivekitServer,
 ) -> Recorded:
     """Record a call on an SFU from a message on the queue; tried again if the guests were not punctual.
 
     ``room`` is one of the SFU's own for tests if it is not given; ``connector`` is said of it besides where it is.
+    ``late`` is how late guests may send, in seconds: as much as what is asserted of their media can bear.
     """
     address = sfu.connector(room) | (connector or {})
     for attempt in range(1, ATTEMPTS + 1):
@@ -86,6 +88,7 @@ async def record(
             address,
             settings or {},
             sfu.host_network,
+            late,
         )
         if void is None:
             return done
@@ -102,6 +105,7 @@ async def _record_once(
     address: dict[str, Any],
     settings: dict[str, str],
     network: str,
+    late: float,
 ) -> tuple[Recorded, str | None]:
     async with Product(folder, [network], **settings) as product, Guests(call) as guests:
         await asyncio.gather(*(guests.do(s.user_id, "join") for s in call.guests if s.user_id not in absent))
@@ -119,7 +123,7 @@ async def _record_once(
         ready_at = await _all_ready(product)
         (egress,) = await product.egresses()
         await guests.close()
-        void = guests.void()
+        void = guests.void(late)
     ready = product.events("call.recording_ready")
     start = moment(ready[0]["call_recording"]["start_time"])
     shift = acting.start - start

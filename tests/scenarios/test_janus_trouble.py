@@ -68,7 +68,8 @@ async def test_guests_return_after_their_network_or_janus_was_away(janus: JanusS
         script.marks["janus back"] = script.now
         await script.at(32)
 
-    done = await record(tmp_path, specs, script, sfu=janus)
+    # Who joins anew is busy for a moment, and only presence is asserted.
+    done = await record(tmp_path, specs, script, late=0.1, sfu=janus)
 
     judged, marks = done.judged, done.marks
     assert [e["type"] for e in done.events].count("call.recording_started") == 1
