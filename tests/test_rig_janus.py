@@ -77,6 +77,22 @@ async def test_three_exact_guests_are_seen_and_heard_through_janus(server: Janus
     assert [e["event"] for e in guests.events if e["guest"] == "ana"][-1] != "lost"
 
 
+async def test_a_guest_sends_layers_and_is_renamed(server: JanusServer) -> None:
+    layers = ((320, 180, 100_000), (640, 360, 300_000), (1280, 720, 900_000))
+    async with Guests(call(server, GuestSpec("ana", 0, layers=layers))) as guests:
+        await guests.do("ana", "join")
+        [publishing] = await server.publishers()
+        assert [stream.get("simulcast", False) for stream in publishing["streams"]] == [False, True]
+        await asyncio.sleep(1.0)
+        await guests.do("ana", "camera", on=False, how="stop")
+        await guests.do("ana", "camera", on=True, how="stop")
+        await guests.do("ana", "rename", name="Ana B.")
+        [listed] = await server.participants()
+        assert json.loads(listed["display"])["name"] == "Ana B."
+    # Thirty pictures of each layer.
+    assert (await guests.close())["guests"]["ana"]["video"]["frames"] > 2 * picture.FPS
+
+
 async def test_cameras_screens_and_networks_go_off_and_on(server: JanusServer) -> None:
     async with Guests(call(server, GuestSpec("ana", 0, screen=(640, 360)))) as guests:
         await guests.do("ana", "join")

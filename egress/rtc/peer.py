@@ -146,11 +146,9 @@ class PeerReceiver:
         self._closed = True
         if not self._ready.done():
             self._ready.set_exception(ConnectionError("the peer was closed"))
-        for task in (self._connecting, self._reporting):
-            if task is not None and task is not asyncio.current_task():
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+        await _end(self._connecting)
+        # Begun by the other, which goes on after all when it is cancelled in the moment in which a datagram comes.
+        await _end(self._reporting)
         if self._timer is not None:
             self._timer.cancel()
         for mid, track in self._tracks.items():
@@ -330,6 +328,13 @@ class PeerReceiver:
                 self._send_about(ssrc, [feedback.estimate(self._ssrc, video)] if ssrc in video else [], now)
             # RFC 3550, 6.2: spread, so that the reports of many receivers do not come together.
             await asyncio.sleep(REPORT_INTERVAL * random.uniform(0.7, 1.3))
+
+
+async def _end(task: asyncio.Task[None] | None) -> None:
+    if task is not None and task is not asyncio.current_task():
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 def _is_another(before: Section, after: Section) -> bool:

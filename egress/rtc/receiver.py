@@ -89,6 +89,11 @@ class PeerTrack:
             self.keyframes.want()
             self._wake()
 
+    def begin_anew(self) -> None:
+        """What comes next does not follow what came: hand on pictures from the next key frame on."""
+        self.buffer.skip_all()
+        self.request_keyframe()
+
     def on_packet(self, packet: RtpPacket) -> None:
         """Take in one packet of this track, be it primary, RTX or RED."""
         name = self.section.codecs.get(packet.payload_type)

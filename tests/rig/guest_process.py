@@ -20,7 +20,7 @@ from typing import Any
 import aioice.ice
 
 from tests.rig.guest import Guest
-from tests.rig.guests import Call, GuestSpec
+from tests.rig.guests import Call, spec_of
 from tests.rig.janus_guest import JanusGuest
 from tests.rig.livekit_guest import LivekitGuest
 
@@ -94,13 +94,9 @@ class _Process:
         self._say("", "summary", summary)
 
 
-def _spec(other_sizes: list[list[int]], layers: list[list[int]], **rest: Any) -> GuestSpec:
-    return GuestSpec(other_sizes=tuple(map(tuple, other_sizes)), layers=tuple(map(tuple, layers)), **rest)
-
-
 def main() -> None:
     stored = json.loads(Path(sys.argv[1]).read_text())
-    call = Call(**{**stored, "guests": [_spec(**spec) for spec in stored["guests"]]})
+    call = Call(**{**stored, "guests": [spec_of(spec) for spec in stored["guests"]]})
     aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: [call.host_address]
     with contextlib.suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, 0, -10)

@@ -3,8 +3,9 @@
 A guest has an identity (its colour and its tones), a picture that flashes and a sound that beeps on each whole second
 of true time, and a device clock that may be wrong. ``async with Guests(call) as guests`` starts them;
 ``await guests.do("ana", "join")`` makes them act. Actions: ``join``, ``leave``, ``rejoin``, ``vanish``,
-``camera(on, how)``, ``mute(on, how)``, ``speak(on)``, ``screen(on)``, ``freeze(seconds)``, ``resize(width, height)``,
-each explained in :class:`tests.rig.guest.Guest`, :class:`~tests.rig.janus_guest.JanusGuest` and
+``camera(on, how)``, ``mute(on, how)``, ``speak(on)``, ``screen(on)``, ``freeze(seconds)``, ``resize(width, height)``
+and, on Janus, ``rename(name)``, each explained in :class:`tests.rig.guest.Guest`,
+:class:`~tests.rig.janus_guest.JanusGuest` and
 :class:`~tests.rig.livekit_guest.LivekitGuest`.
 """
 
@@ -16,6 +17,7 @@ import itertools
 import json
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -43,7 +45,7 @@ class GuestSpec:
     other_sizes: tuple[tuple[int, int], ...] = ()
     """Sizes the camera may change to in the course of the call, as wide as 16:9 for the judge's sake."""
     layers: tuple[tuple[int, int, int], ...] = ()
-    """Simulcast (LiveKit): up to three times width, height and bits a second, in place of width, height, bitrate."""
+    """Simulcast: up to three times width, height and bits a second, in place of width, height, bitrate."""
     dtx: bool = False
     """Send next to nothing while muted by silence, as Opus does with discontinuous transmission."""
     video: bool = True
@@ -75,6 +77,12 @@ class GuestSpec:
         if self.metadata is None and self.roles:
             return json.dumps({"roles": list(self.roles)})
         return self.metadata or ""
+
+
+def spec_of(told: Mapping[str, Any]) -> GuestSpec:
+    """A guest from what ``dataclasses.asdict`` and JSON made of it."""
+    lists = {name: tuple(map(tuple, told.get(name, ()))) for name in ("other_sizes", "layers")}
+    return GuestSpec(**{**told, **lists, "roles": tuple(told.get("roles", ()))})
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCRtpTransceiver, RTCSessionDescription
 
-from tests.rig.exact import ExactTrack, exact
+from tests.rig import layers
+from tests.rig.exact import Camera, ExactTrack, exact
 from tests.rig.freezing import freezable
 from tests.rig.guest import Guest, Say, preferred
 from tests.rig.guests import Call, GuestSpec
@@ -30,15 +32,23 @@ class Publication:
         self._codec = codec
         self.peer = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
         self._lines: dict[ExactTrack, RTCRtpTransceiver] = {}
+        self._layers: dict[RTCRtpTransceiver, int] = {}
         self._negotiating = asyncio.Lock()
 
     async def publish(self, tracks: list[ExactTrack]) -> int:
-        """Join and publish; returns the publisher's id once media flows."""
+        """Join and publish, several cameras as layers of one picture; returns the publisher's id once media flows."""
+        cameras = [track for track in tracks if isinstance(track, Camera)]
         for track in tracks:
+            if track in cameras[1:]:
+                continue
             line = self.peer.addTransceiver(track, direction="sendonly")
-            exact(line.sender, track)
             if track.kind == "video":
-                line.setCodecPreferences(preferred(self._codec))
+                line.setCodecPreferences(preferred(self._codec, rtx=len(cameras) == 1))
+            if track.kind == "video" and len(cameras) > 1:
+                layers.layered(line, cameras)
+                self._layers[line] = len(cameras)
+            else:
+                exact(line.sender, track)
             self._lines[track] = line
         joined = await self._handle.message(
             {"request": "join", "ptype": "publisher", "room": self._room, "display": self._display}
@@ -64,6 +74,10 @@ class Publication:
         self._lines[track].direction = "sendonly" if on else "inactive"
         await self._negotiate()
 
+    async def rename(self, display: str) -> None:
+        """Be shown as somebody else from now on."""
+        await self._handle.message({"request": "configure", "display": display})
+
     async def close(self) -> None:
         await self._handle.detach()
         await self.peer.close()
@@ -73,7 +87,7 @@ class Publication:
             await self.peer.setLocalDescription(await self.peer.createOffer())
             freezable(self.peer)
             local = self.peer.localDescription
-            offer = {"type": local.type, "sdp": local.sdp}
+            offer = {"type": local.type, "sdp": layers.described(local.sdp, self._layers), "rid_order": "lmh"}
             answer = await self._handle.message({"request": "configure", "descriptions": describe()}, jsep=offer)
             remote = answer["jsep"]
             await self.peer.setRemoteDescription(RTCSessionDescription(remote["sdp"], remote["type"]))
@@ -91,8 +105,6 @@ class JanusGuest(Guest):
         self._screen: Publication | None = None
 
     async def join(self) -> None:
-        if self._spec.layers:
-            raise ValueError("guests on Janus send no layers")
         tracks = self._devices()
         session = Session(self._call.url)
         self._session = session
@@ -120,8 +132,7 @@ class JanusGuest(Guest):
 
     async def camera(self, on: bool, how: Off = "remove") -> None:
         """Turn the camera off or on: ``remove`` by renegotiation, ``stop`` by sending nothing."""
-        [camera] = self._cameras
-        await self._switch(camera, on, how)
+        await self._switch(list(self._cameras), on, how)
         self._say("camera", {"on": on})
 
     async def mute(self, on: bool, how: Literal["silence", "stop", "remove"] = "silence") -> None:
@@ -130,7 +141,7 @@ class JanusGuest(Guest):
         if how == "silence":
             self._microphone.muted = on
         else:
-            await self._switch(self._microphone, not on, how)
+            await self._switch([self._microphone], not on, how)
         self._say("muted" if on else "unmuted", {})
 
     async def screen(self, on: bool, how: Literal["publisher", "stream"] = "publisher", sound: bool = False) -> None:
@@ -162,8 +173,14 @@ class JanusGuest(Guest):
             self._say("screen", {"on": False})
         elif self._screen_camera is not None:
             shared, self._screen_camera = self._screen_camera, None
-            await self._switch(shared, False, "remove")
+            await self._switch([shared], False, "remove")
             self._say("screen", {"on": False})
+
+    async def rename(self, name: str) -> None:
+        """Be called otherwise from now on."""
+        assert self._main is not None
+        await self._main.rename(replace(self._spec, name=name).display)
+        self._say("renamed", {"name": name})
 
     @property
     def _room(self) -> int:
@@ -172,14 +189,16 @@ class JanusGuest(Guest):
     def _peers(self) -> list[RTCPeerConnection]:
         return [publication.peer for publication in (self._main, self._screen) if publication is not None]
 
-    async def _switch(self, track: ExactTrack, on: bool, how: Off) -> None:
+    async def _switch(self, tracks: Sequence[ExactTrack], on: bool, how: Off) -> None:
         if not on:
-            track.sending.clear()
+            for track in tracks:
+                track.sending.clear()
         if how == "remove":
             assert self._main is not None
-            await self._main.show(track, on)
+            await self._main.show(tracks[0], on)
         if on:
-            track.sending.set()
+            for track in tracks:
+                track.sending.set()
 
     async def _drop(self, goodbye: bool) -> None:
         main, screen, session = self._main, self._screen, self._session

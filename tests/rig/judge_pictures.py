@@ -154,9 +154,14 @@ def _cluster(where: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
 
 def who_is_in(frame: av.VideoFrame) -> list[int]:
     """Whose readable pictures one decoded frame shows."""
+    return sorted(numbers_in(frame))
+
+
+def numbers_in(frame: av.VideoFrame) -> dict[int, int]:
+    """Which picture of their second (0 to 29) one decoded frame shows, by identity."""
     reader = _Reader(frame.width, frame.height)
     reader.read(0, *(_plane(plane) for plane in frame.planes))
-    return sorted(who for who, seen in reader.seen.items() if seen.number[0] >= 0)
+    return {who: seen.number[0] for who, seen in reader.seen.items() if seen.number[0] >= 0}
 
 
 def _plane(plane: Any) -> Plane:

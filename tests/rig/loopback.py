@@ -51,17 +51,13 @@ class LoopbackRoom:
         assert self._door is not None
         return f"tcp://127.0.0.1:{self._door.sockets[0].getsockname()[1]}"
 
+    @property
+    def inner_url(self) -> str:
+        """Where the room is behind the door, before and after it was :meth:`restarted <restart>`."""
+        return f"tcp://127.0.0.1:{self._port}"
+
     async def __aenter__(self) -> Self:
-        self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", self._module),
-            *("--guests", str(self._guests), "--until-stdin-closes"),
-            cwd=ROOT,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        assert self._process.stdout is not None
-        async with asyncio.timeout(60):  # the first time, pictures and voices are made
-            self._port = json.loads(await self._process.stdout.readline())["port"]
+        await self._start()
         self._door = await asyncio.start_server(self._let_in, "127.0.0.1", 0, limit=LONGEST_LINE)
         return self
 
@@ -74,6 +70,14 @@ class LoopbackRoom:
             task.cancel()
         await asyncio.gather(*self._passing, return_exceptions=True)
         await self._process.communicate(b"")
+
+    async def restart(self, away: float = 0.0) -> None:
+        """Crash, stay away for so many seconds, start anew at the same port, with the guests of the beginning."""
+        assert self._process is not None
+        self._process.kill()
+        await self._process.communicate()
+        await asyncio.sleep(away)
+        await self._start()
 
     def overlap(self) -> float:
         """The longest time for which two listeners attended at once; who has not gone yet stays until now."""
@@ -93,6 +97,18 @@ class LoopbackRoom:
         await wire.close()
         assert answer is not None and answer["event"] == "done", answer
         return answer
+
+    async def _start(self) -> None:
+        self._process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", self._module),
+            *("--guests", str(self._guests), "--port", str(self._port), "--until-stdin-closes"),
+            cwd=ROOT,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert self._process.stdout is not None
+        async with asyncio.timeout(60):  # the first time, pictures and voices are made
+            self._port = json.loads(await self._process.stdout.readline())["port"]
 
     async def _let_in(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

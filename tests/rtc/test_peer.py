@@ -260,3 +260,25 @@ async def test_every_compound_begins_with_a_report_on_the_stream_it_speaks_about
                 assert report.ssrc in unpack_remb_fci(packet.fci)[1]
     assert (RtcpPsfbPacket, 1) in kinds
     assert (RtcpPsfbPacket, 15) in kinds
+
+
+async def test_a_peer_closed_while_it_connects_leaves_nothing_running(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = asyncio.all_tasks()
+    call.publisher.microphone()
+    start, shaking = call.receiver.transport.start, asyncio.Event()
+
+    async def start_all_the_same(remote: Any) -> None:
+        """As aiortc does when it is cancelled in the moment in which it hears from the other side."""
+        shaking.set()
+        going = asyncio.create_task(start(remote))
+        while not going.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.shield(going)
+
+    monkeypatch.setattr(call.receiver.transport, "start", start_all_the_same)
+    await call.publisher.negotiate(call.receiver)
+    await shaking.wait()
+    await call.receiver.close()
+    assert [task for task in asyncio.all_tasks() - before if "PeerReceiver" in repr(task)] == []

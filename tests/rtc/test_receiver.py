@@ -210,3 +210,16 @@ def test_frames_that_tell_their_capture_time_are_aligned_by_it_whatever_the_way_
     seen = pictures.track.clock.time_of(pictures.frames[50].rtp_time)
     assert heard == pytest.approx(1.02, abs=0.002)
     assert seen == pytest.approx(heard, abs=0.002)
+
+
+def test_what_begins_anew_begins_with_a_key_frame():
+    track, stream = Track(VIDEO), VideoStream()
+    for n in range(5):
+        stream.picture(1, keyframe=n in (0, 3), arrival=n * 0.03)
+    for n, sent in enumerate(stream.sent):
+        if n == 1:
+            track.track.begin_anew()
+        for packet in sent:
+            track.track.on_packet(packet)
+    assert track.data == [stream.data(n) for n in (0, 3, 4)]
+    assert track.woken == 2

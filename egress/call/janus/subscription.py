@@ -20,6 +20,7 @@ from egress.call.janus.refusal import refusal
 from egress.call.janus.roster import Feed, Stream, streams
 from egress.call.model import Wants
 from egress.rtc.peer import PeerReceiver
+from egress.rtc.receiver import PeerTrack
 from egress.rtc.sdp import SdpError
 from egress.rtc.track import MediaTrack
 
@@ -228,18 +229,24 @@ class Subscription:
                     entries.append(entry)
             if not entries:
                 continue
+            resumed = [e["mid"] for e in entries if e["send"] and not self._configured.get(e["mid"], e)["send"]]
+            for track in self._tracks(resumed):
+                # Janus goes on in the middle of a group of pictures, and numbers packets as if nothing were missing.
+                track.begin_anew()
             try:
                 await handle.request({"request": "configure", "streams": entries})
             except (JanusError, OSError) as error:
                 log.debug("feed %s: a wish was not taken: %s", self._feed, error)
                 self._wished.set()
             else:
-                for entry in entries:
-                    resumed = entry["send"] and not self._configured.get(entry["mid"], entry)["send"]
-                    self._configured[entry["mid"]] = entry
-                    if resumed and self._peer is not None and entry["mid"] in self._peer.tracks:
-                        self._peer.tracks[entry["mid"]].request_keyframe()
+                self._configured |= {entry["mid"]: entry for entry in entries}
+                for track in self._tracks(resumed):
+                    track.request_keyframe()
             await asyncio.sleep(CONFIGURE_INTERVAL)
+
+    def _tracks(self, mids: Iterable[str]) -> list[PeerTrack]:
+        tracks = {} if self._peer is None else self._peer.tracks
+        return [tracks[mid] for mid in mids if mid in tracks]
 
     async def _take_down(self) -> None:
         handle, self._handle = self._handle, None

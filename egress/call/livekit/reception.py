@@ -111,7 +111,7 @@ class Reception:
     def publish(self, key: Key, sid: str, codec: str) -> LivekitTrack:
         """A track is published, and may be listened to."""
         kind: Kind = "audio" if key[1].is_audio else "video"
-        track = LivekitTrack(kind, codec, lambda: self._need(sid))
+        track = LivekitTrack(kind, codec, lambda: self._need(key, sid))
         self._tracks[sid] = track
         self._sids[key] = sid
         self._subscriptions.add(sid, video=kind == "video")
@@ -136,7 +136,7 @@ class Reception:
         self._wishes[key] = wish
         if (sid := self._sids.get(key)) is not None:
             self._subscriptions.wish(sid, wish)
-            self._changed.set()
+            self._need(key, sid)
 
     def failed(self, sid: str) -> None:
         """The server could not subscribe us."""
@@ -155,10 +155,12 @@ class Reception:
                 async with asyncio.timeout(None if due is None else max(0.01, due - now)):
                     await self._changed.wait()
 
-    def _need(self, sid: str) -> None:
+    def _need(self, key: Key, sid: str) -> None:
+        """What somebody listens to is needed, unless it was said not to be."""
         track = self._tracks.get(sid)
         if track is not None:
-            self._subscriptions.need(sid, track.needed, time.monotonic())
+            unwanted = key in self._wishes and self._wishes[key] is None
+            self._subscriptions.need(sid, track.needed and not unwanted, time.monotonic())
             self._changed.set()
 
     def _make_peer(self) -> PeerReceiver:

@@ -52,6 +52,7 @@ class LoopbackAttendance:
         self._told: dict[str, set[TrackType]] = {}
         self._muted: dict[str, Message] = {}
         self._unwanted: set[str] = set()
+        self._levels: dict[str, float] = {}
         self._helpers: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -159,7 +160,8 @@ class LoopbackAttendance:
         elif event == "muted" and str(guest) in self._told:
             self._queue.put_nowait(TrackMuted(str(guest), TrackType(message["track"]), bool(message["muted"])))
         elif event == "speaking":
-            self._queue.put_nowait(Speaking(dict(message["levels"])))
+            self._levels = {str(speaker): float(level) for speaker, level in message["levels"].items()}
+            self._tell_levels()
         elif event == "error":
             log.warning("the loopback room: %s", message.get("error"))
 
@@ -167,6 +169,12 @@ class LoopbackAttendance:
         self._told[guest["id"]] = set()
         self._queue.put_nowait(Joined(participant(guest)))
         self._muted[guest["id"]] = guest["muted"]
+        if guest["id"] in self._levels:
+            self._tell_levels()
+
+    def _tell_levels(self) -> None:
+        """The room tells who speaks to everybody, also of those whom we have not been told of yet."""
+        self._queue.put_nowait(Speaking({id_: level for id_, level in self._levels.items() if id_ in self._told}))
 
     async def _answer(self, id_: str, sdp: str) -> None:
         peer = PeerReceiver(LOOPBACK, on_closed=lambda reason: self._help(self._part(id_, reason)))
@@ -200,6 +208,7 @@ class LoopbackAttendance:
 
     async def _leave(self) -> None:
         wire, self._wire = self._wire, None
+        self._levels = {}
         await asyncio.gather(*(self._part(id_) for id_ in tuple(self._peers)), *self._helpers, return_exceptions=True)
         if wire is not None:
             await wire.close()
