@@ -22,7 +22,6 @@ from tests.rig.fleet import Fleet, Sent
 from tests.rig.loopback import LoopbackRoom
 from tests.rig.machine import Machine
 from tests.rig.product import moment
-from tests.rig.product import moment
 
 CALLS = 3
 KINDS = ("attendant", "worker", "broker", "database", "store")
