@@ -144,6 +144,7 @@ async def test_spool_files_of_delivered_rows_are_cleared_away_after_a_crash(
     growing.grow(1000)
     growing.close()
     await delivered(host, growing.id)
+    await until(lambda: not growing.path.parent.exists())
     growing.path.parent.mkdir()
     growing.path.write_bytes(b"what a crash left")
     with host.ledger.writing() as tx:
