@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 MAX_WAITING = 600
 """Encoded frames that may wait (10 s at 60 a second); past that new ones are dropped up to the next key frame."""
 
+LEAST = 16
+"""Lines and columns that a picture of somebody has. LiveKit ends each video track with some black ones of 8 or 2."""
+
 AHEAD = 0.5
 """Seconds after its arrival at which a frame is due at the latest, whatever its track's clock says."""
 
@@ -133,7 +136,7 @@ class VideoSource:
             self._on_damage()
             return
         self._needs_keyframe = False
-        if picture is not None:
+        if picture is not None and min(picture.width, picture.height) >= LEAST:
             self.decoded += 1
             self._serial += 1
             self._picture = Picture(picture, frame.rotation, self._serial, when)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -22,15 +21,10 @@ from egress.call.model import (
     Ended,
     Joined,
     Left,
-    QualityChanged,
-    RoomChanged,
-    Speaking,
     TrackAdded,
     TrackMuted,
     TrackRemoved,
     TrackType,
-    Updated,
-    Wants,
 )
 from egress.rtc.ice_settings import IceSettings
 from tests.call.listener import Listener
@@ -42,8 +36,6 @@ from tests.rtc.publisher import until
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 AUDIO, VIDEO = TrackType.AUDIO, TrackType.VIDEO
-SCREEN, SCREEN_AUDIO = TrackType.SCREEN_SHARE, TrackType.SCREEN_SHARE_AUDIO
-LAYERS = ((320, 180, 120_000), (640, 360, 300_000), (1280, 720, 900_000))
 _ROOMS = itertools.count(1)
 
 
@@ -73,12 +65,6 @@ def attend(livekit: LivekitServer, room: str, *, recording: bool = True, **more:
     return Listener(LivekitAttendance(address, attending))
 
 
-def media(call: Listener, session_id: str, type_: TrackType) -> LivekitTrack:
-    added = [e for e in call.told(TrackAdded) if (e.session_id, e.type) == (session_id, type_)]
-    assert isinstance(added[-1].media, LivekitTrack)
-    return added[-1].media
-
-
 async def session_of(call: Listener, user_id: str, number: int = 1) -> str:
     """The session id of a user's ``number``-th coming."""
 
@@ -96,70 +82,6 @@ async def until_room(
     async with asyncio.timeout(timeout):
         while not true(next((found for found in await livekit.rooms() if found.name == name), None)):  # noqa: ASYNC110
             await asyncio.sleep(0.1)
-
-
-async def test_guests_come_and_go_and_everything_they_do_is_told(livekit: LivekitServer, room: str) -> None:
-    ana = GuestSpec("ana", 0, name="Ana A.", attributes={"roles": "host,speaker"}, screen=(1280, 720))
-    ben = GuestSpec("ben", 1, metadata=json.dumps({"roles": ["guest"], "image": "https://example.com/ben.png"}))
-    async with guests_in(livekit, room, ana, ben) as guests, attend(livekit, room) as call:
-        await call.hears(Connected)
-        await guests.do("ana", "join")
-        a = await session_of(call, "ana")
-        for track in (AUDIO, VIDEO):
-            await call.hears(TrackAdded, session_id=a, type=track)
-            await call.receives(a, track, 5)
-        await guests.do("ben", "join")
-        b = await session_of(call, "ben")
-        await call.receives(b, VIDEO, 5)
-        who = {e.participant.session_id: e.participant for e in call.told(Joined)}
-        assert (who[a].name, who[a].roles, who[a].image) == ("Ana A.", ("host", "speaker"), None)
-        assert (who[b].name, who[b].roles, who[b].image) == ("ben", ("guest",), "https://example.com/ben.png")
-        await call.hears(Speaking)
-        await call.until(lambda: any(set(e.levels) & {a, b} for e in call.told(Speaking)))
-        await call.hears(QualityChanged, timeout=10)
-
-        await guests.do("ana", "mute", on=True, how="mute")
-        await call.hears(TrackMuted, session_id=a, type=AUDIO, muted=True)
-        await guests.do("ana", "mute", on=False, how="mute")
-        await call.hears(TrackMuted, session_id=a, type=AUDIO, muted=False)
-        await guests.do("ana", "camera", on=False, how="mute")
-        await call.hears(TrackMuted, session_id=a, type=VIDEO, muted=True)
-        await guests.do("ana", "camera", on=True, how="mute")
-        await call.hears(TrackMuted, session_id=a, type=VIDEO, muted=False)
-        await call.receives(a, VIDEO, 5)
-        await guests.do("ben", "camera", on=False, how="remove")
-        await call.hears(TrackRemoved, session_id=b, type=VIDEO)
-        await guests.do("ben", "camera", on=True, how="remove")
-        await call.until(lambda: len([e for e in call.told(TrackAdded) if (e.session_id, e.type) == (b, VIDEO)]) == 2)
-        await call.receives(b, VIDEO, 5)
-
-        await guests.do("ana", "screen", on=True, sound=True)
-        for track in (SCREEN, SCREEN_AUDIO):
-            await call.hears(TrackAdded, session_id=a, type=track)
-            await call.receives(a, track, 5)
-        await guests.do("ana", "screen", on=False)
-        for track in (SCREEN, SCREEN_AUDIO):
-            await call.hears(TrackRemoved, session_id=a, type=track)
-
-        await livekit.update_participant(room, "ana", display="Ana B.")
-        updated = await call.hears(Updated)
-        assert (updated.participant.session_id, updated.participant.name) == (a, "Ana B.")
-        await livekit.update_room_metadata(room, '{"topic": "weather"}')
-        assert (await call.hears(RoomChanged)).metadata == '{"topic": "weather"}'
-
-        # Somebody who comes again is somebody new, though under the same identity.
-        await guests.do("ben", "rejoin", away=0.3)
-        again = await session_of(call, "ben", 2)
-        await call.hears(Left, session_id=b)
-        await call.receives(again, VIDEO, 5)
-        assert again != b
-        await guests.do("ana", "leave")
-        await call.hears(Left, session_id=a)
-    assert call.error is None
-    assert not call.told(Disconnected, Ended)
-    order = [type(e) for e in call.events if getattr(e, "session_id", None) == a or isinstance(e, Joined)]
-    assert order[0] is Joined
-    assert order[-1] is Left
 
 
 async def test_what_nobody_listens_to_is_not_received(livekit: LivekitServer, room: str) -> None:
@@ -199,27 +121,6 @@ async def test_what_nobody_listens_to_is_not_received(livekit: LivekitServer, ro
         await listening
 
 
-async def test_the_layer_is_the_smallest_that_fills_the_tile(livekit: LivekitServer, room: str) -> None:
-    async with guests_in(livekit, room, GuestSpec("ana", 0, layers=LAYERS)) as guests:
-        await guests.do("ana", "join")
-        async with attend(livekit, room) as call:
-            a = await session_of(call, "ana")
-            frames = call.frames
-            rates: dict[int, float] = {}
-            for width, height in ((640, 360), (1280, 720), (320, 180)):
-                call.attendance.wants(a, VIDEO, Wants(width, height, 30))
-                await asyncio.sleep(1.5)
-                so_far = len(frames[a, VIDEO])
-                await asyncio.sleep(2.0)
-                got = frames[a, VIDEO][so_far:]
-                rates[height] = sum(len(frame.data) for frame in got)
-                # No gap in the pictures while layers change, whatever their number.
-                times = [frame.rtp_time for frame in frames[a, VIDEO]]
-                assert max(after - before for before, after in itertools.pairwise(times)) <= 0.5 * 90_000
-            print(rates)
-            assert rates[180] < 0.8 * rates[360] < 0.8 * 0.8 * rates[720]
-
-
 async def test_signalling_that_is_lost_is_resumed_and_no_frame_is(livekit: LivekitServer, room: str) -> None:
     async with guests_in(livekit, room, GuestSpec("ana", 0)) as guests:
         await guests.do("ana", "join")
@@ -241,23 +142,6 @@ async def test_signalling_that_is_lost_is_resumed_and_no_frame_is(livekit: Livek
             assert not call.told(Left, TrackRemoved)
             for type_, step in ((VIDEO, 3000), (AUDIO, 960)):
                 assert {after - before for before, after in itertools.pairwise(times[type_])} == {step}
-
-
-async def test_a_server_that_dies_is_joined_anew_when_it_is_back(livekit: LivekitServer, room: str) -> None:
-    async with guests_in(livekit, room, GuestSpec("ana", 0)) as guests:
-        await guests.do("ana", "join")
-        async with attend(livekit, room) as call:
-            a = await session_of(call, "ana")
-            await call.receives(a, VIDEO, 10)
-            await livekit.restart(away=1.0)
-            await call.until(lambda: len(call.told(Connected)) == 2, 10)
-            await call.until(lambda: len(call.told(Joined)) == 2, 10)
-            again = await session_of(call, "ana", 2)
-            await call.receives(again, VIDEO, 10)
-            await call.receives(again, AUDIO, 10)
-            kinds = [type(e) for e in call.events]
-    assert kinds.count(Disconnected) == 1
-    assert call.error is None
 
 
 async def test_an_administrator_who_puts_us_out_ends_it(livekit: LivekitServer, room: str) -> None:

@@ -112,6 +112,17 @@ def test_a_tile_that_returns_does_not_show_what_it_showed_before(packets: list[b
     assert watched.luma(2010.4) is not None
 
 
+@pytest.mark.parametrize(("codec", "size"), [("vp8", 8), ("h264", 2)])
+def test_the_blank_pictures_that_a_server_ends_a_track_with_are_not_shown(codec: str, size: int):
+    watched = Watched()
+    watched.track.codec = codec
+    watched.track.feed(encoded(codec, [picture(64, 48, 100)])[0], 2000.0)
+    watched.track.feed(encoded(codec, [picture(size, size, 16)])[0], 2000.1)
+    assert abs((watched.luma(2000.2) or 0) - 100) <= 3
+    assert watched.source.size == (64, 48)
+    assert (watched.source.decoded, watched.source.decode_errors) == (1, 0)
+
+
 def test_the_codec_may_change_in_mid_stream(packets: list[bytes]):
     watched = Watched()
     watched.track.feed(packets[0], 2000.0)

@@ -85,7 +85,7 @@ class ExactSeat(room.Sender):
             self.camera.sending.clear()
 
     async def freeze(self, seconds: float) -> None:
-        await freeze([self._peer], seconds)
+        await freeze(lambda: [self._peer], seconds)
 
 
 class ExactRoom(room.Room):
