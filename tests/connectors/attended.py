@@ -89,7 +89,7 @@ class Attended:
             await self._listening
             await self.attendance.close()
         deadline = time.monotonic() + LINGERING
-        while (left := self._going_on()) and time.monotonic() < deadline:
+        while (left := self._going_on()) and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         self.left_over = left
 
