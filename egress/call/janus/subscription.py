@@ -66,6 +66,7 @@ class Subscription:
         self._configured: dict[str, dict[str, Any]] = {}
         self._wished = asyncio.Event()
         self._helpers: set[asyncio.Task[None]] = set()
+        self._partings: set[asyncio.Task[None]] = set()
         self._task = asyncio.create_task(self._run())
 
     @property
@@ -116,6 +117,7 @@ class Subscription:
         """End it; safe to call twice."""
         await self.orphan()
         await self._take_down()
+        await asyncio.gather(*self._partings, return_exceptions=True)
 
     async def _run(self) -> None:
         failures = 0
@@ -251,6 +253,10 @@ class Subscription:
     async def _take_down(self) -> None:
         handle, self._handle = self._handle, None
         peer, self._peer = self._peer, None
+        # Begun before anything is waited for: whoever is cancelled here must not leave the peer's sockets behind.
+        parting = asyncio.create_task(self._part_with(handle, peer))
+        self._partings.add(parting)
+        parting.add_done_callback(self._partings.discard)
         for helper in tuple(self._helpers):
             helper.cancel()
         await asyncio.gather(*self._helpers, return_exceptions=True)
@@ -259,8 +265,7 @@ class Subscription:
         if self._wishes:
             self._wished.set()
         self._on_change()
-        # Whoever is cancelled here must not leave the peer's sockets behind.
-        await asyncio.shield(asyncio.create_task(self._part_with(handle, peer)))
+        await asyncio.shield(parting)
 
     async def _part_with(self, handle: Handle | None, peer: PeerReceiver | None) -> None:
         if peer is not None:
