@@ -135,7 +135,7 @@ class Signal:
             raise Foreign("in another protocol") from error
 
     async def farewell(self) -> rtc.LeaveRequest | None:
-        """What the server said last, if it was a farewell that nobody has read: for a connection that is lost."""
+        """What the server said last, if it was a farewell that nobody has read: for when a connection is lost."""
         with contextlib.suppress(ConnectionError, Foreign, TimeoutError):
             async with asyncio.timeout(FAREWELL_TIMEOUT):
                 while True:
