@@ -25,7 +25,7 @@ from egress.call.livekit.people import is_guest
 from egress.call.livekit.reception import Reception
 from egress.call.livekit.roster import Guest, Published
 from egress.call.livekit.signal import Foreign, Resume, Signal, Turned
-from egress.call.livekit.token import join_token
+from egress.call.livekit.token import join_token, longer
 from egress.call.model import (
     CallEvent,
     Connected,
@@ -166,7 +166,7 @@ class LivekitAttendance:
 
     def _token(self) -> str:
         if self._refreshed is not None and self._address.token is not None:
-            return self._refreshed
+            return longer(self._refreshed, self._address.token.get_secret_value())
         return join_token(self._address, self._identity, recorder=self._attending.recording)
 
     async def _somebody(self) -> None:
@@ -260,9 +260,9 @@ class LivekitAttendance:
             self._room(join.room)
         else:
             await self._send(rtc.SignalRequest(sync_state=self._reception.state()))
+            # Who fell silent meanwhile would not be told: until the next change the sound itself says who speaks.
+            self._levels = {}
             self._connect()
-            if self._levels:
-                self._queue.put_nowait(Speaking(dict(self._levels)))
         return None
 
     def _connect(self) -> None:
