@@ -19,7 +19,7 @@ from livekit.protocol import models, rtc
 from egress.call.connector import ROOM_GONE, Attending, ConnectorError
 from egress.call.livekit import roster as rosters
 from egress.call.livekit.address import LivekitAddress
-from egress.call.livekit.api import RoomService, not_livekit
+from egress.call.livekit.api import NOT_LIVEKIT, RoomService, not_livekit
 from egress.call.livekit.departures import Departure, Then, departure, refusal
 from egress.call.livekit.people import is_guest
 from egress.call.livekit.reception import Reception
@@ -157,6 +157,9 @@ class LivekitAttendance:
                 if time.monotonic() - self._trouble_since < ROOM_GRACE:
                     raise ConnectionError(str(final)) from turned
                 raise ConnectorError(ROOM_GONE, "the room does not exist any more") from turned
+            if final.code == NOT_LIVEKIT and self._seen:
+                # A proxy answers in its place while it is away.
+                raise ConnectionError(str(final)) from turned
             raise final from turned
         except Foreign as foreign:
             if not self._seen and time.monotonic() - self._trouble_since > FOREIGN_GRACE:
