@@ -49,7 +49,7 @@ async def test_guests_are_back_in_the_same_file_after_the_server_was_killed(
         spell
         for who in attended["participants"]
         for track in who["tracks"]
-        for spell in (track["silent"] or {"listed": []})["listed"]
+        for spell in track.get("silent", {"listed": []})["listed"]
     ]
     assert all(moment(spell["start_time"]) - began > marks["away"] - 1.0 for spell in spells), spells
 
@@ -118,7 +118,6 @@ async def test_a_dead_network_of_ours_leaves_a_gap_and_no_second_file(livekit: L
     assert judged.presence(0, marks["dead"] + 2.5, marks["alive"]) == 0
     for track in ("video", "audio"):
         silent = done.reception("ana", track)["silent"]
-        assert silent["count"] == 1
         assert silent["seconds"] == pytest.approx(10.0, abs=2.5)
     assert judged.presence(0, marks["alive"] + 10, judged.video_duration) >= 0.98
     assert judged.longest_video_gap() <= 0.101
