@@ -66,6 +66,7 @@ class Subscription:
         self._configured: dict[str, dict[str, Any]] = {}
         self._wished = asyncio.Event()
         self._helpers: set[asyncio.Task[None]] = set()
+        self._partings: set[asyncio.Task[None]] = set()
         self._task = asyncio.create_task(self._run())
 
     @property
@@ -249,8 +250,11 @@ class Subscription:
         return [tracks[mid] for mid in mids if mid in tracks]
 
     async def _take_down(self) -> None:
-        handle, self._handle = self._handle, None
-        peer, self._peer = self._peer, None
+        # Whoever is cancelled here must not leave the peer's sockets behind.
+        parting = asyncio.create_task(self._part_with(self._handle, self._peer))
+        self._partings.add(parting)
+        parting.add_done_callback(self._partings.discard)
+        self._handle, self._peer = None, None
         for helper in tuple(self._helpers):
             helper.cancel()
         await asyncio.gather(*self._helpers, return_exceptions=True)
@@ -259,8 +263,8 @@ class Subscription:
         if self._wishes:
             self._wished.set()
         self._on_change()
-        # Whoever is cancelled here must not leave the peer's sockets behind.
-        await asyncio.shield(asyncio.create_task(self._part_with(handle, peer)))
+        if self._partings:
+            await asyncio.wait(self._partings)
 
     async def _part_with(self, handle: Handle | None, peer: PeerReceiver | None) -> None:
         if peer is not None:
