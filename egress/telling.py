@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from egress.call.connector import Connector, ConnectorError, RoomTeller
+from egress.call.connector import ROOM_GONE, Connector, ConnectorError, RoomTeller
 
 log = logging.getLogger(__name__)
 
@@ -157,11 +157,12 @@ class Telling:
         try:
             async with asyncio.timeout(PATIENCE):
                 await self._teller.tell(message, self._topic, to)
-        except ConnectorError:
-            raise
         except Exception as error:
+            # A room that is not there may come again, and is waited for as long as it is attended.
+            if isinstance(error, ConnectorError) and error.code != ROOM_GONE:
+                raise
             if not self._failing:
-                fault = None if isinstance(error, OSError) else error
+                fault = None if isinstance(error, OSError | ConnectorError) else error
                 log.warning("the room could not be told: %s", error or type(error).__name__, exc_info=fault)
             self._failing = True
             return False

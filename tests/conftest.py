@@ -7,14 +7,16 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.rig.servers.postgresql import PostgreSQL
 from tests.rig.servers.rabbitmq import RabbitMQ
 from tests.rig.servers.redis import Redis
 
-settings.register_profile("same", derandomize=True, deadline=None)
-settings.register_profile("dice", deadline=None, max_examples=500)
+# A machine may be too busy to find examples fast, which says nothing of what they are found for.
+_UNHURRIED = [HealthCheck.too_slow]
+settings.register_profile("same", derandomize=True, deadline=None, suppress_health_check=_UNHURRIED)
+settings.register_profile("dice", deadline=None, max_examples=500, suppress_health_check=_UNHURRIED)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 

@@ -27,8 +27,11 @@ def due(egresses: Iterable[Wanted], told: Mapping[str, str]) -> list[tuple[Op, s
         heard = told.get(egress.egress_id)
         if egress.state is State.PENDING:
             commands.append(("start" if egress.desired == "run" else "give_up", egress.egress_id))
-        elif egress.desired == "stop" and heard == "start" and egress.state in (State.STARTING, State.ACTIVE):
-            commands.append(("stop", egress.egress_id))
+        elif egress.desired == "stop" and egress.state in (State.STARTING, State.ACTIVE):
+            if heard is None:
+                commands.append(("give_up", egress.egress_id))  # the attendant knows nothing of it
+            elif heard == "start":
+                commands.append(("stop", egress.egress_id))
     return commands
 
 

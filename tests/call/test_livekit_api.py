@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Self
 
 import psutil
 import pytest
@@ -328,7 +328,7 @@ async def test_a_room_that_a_server_calls_unknown_has_nobody_in_it_too(server: L
 class Listener(LivekitSubscriber):
     """A client that keeps the data it is sent, as (topic, payload)."""
 
-    async def start(self) -> None:
+    async def __aenter__(self) -> Self:
         self.heard: list[tuple[str, bytes]] = []
         self.open: set[str] = set()
 
@@ -342,30 +342,29 @@ class Listener(LivekitSubscriber):
                 if packet.WhichOneof("value") == "user":
                     self.heard.append((packet.user.topic, packet.user.payload))
 
-        await super().start()
+        await super().__aenter__()
         await until(lambda: "_reliable" in self.open)
+        return self
 
 
 async def test_the_clients_in_the_room_are_told_all_or_some_of_them(server: LivekitServer) -> None:
-    there = [Listener(server.url, server.token(name, "told"), server.host_network) for name in ("ana", "ben")]
-    for one in there:
-        await one.start()
     teller = CONNECTOR.teller(address(server, room="told", tell_room=True))
     assert teller is not None
-    ana, ben = there
-    # A channel that has just opened here may not be open there yet.
-    async with asyncio.timeout(10):
-        while not (ana.heard and ben.heard):
-            await teller.tell(b"anybody?", "begin")
-            await asyncio.sleep(0.1)
-    await teller.tell(b'{"recording": true}', "wallflower")
-    await teller.tell(b"for ben", "captions", ["ben"])
-    await teller.tell(b"last", "wallflower")
-    await until(lambda: all(("wallflower", b"last") in one.heard for one in there))
+    async with (
+        Listener(server, "ana", "told", hidden=False) as ana,
+        Listener(server, "ben", "told", hidden=False) as ben,
+    ):
+        # A channel that has just opened here may not be open there yet.
+        async with asyncio.timeout(10):
+            while not (ana.heard and ben.heard):
+                await teller.tell(b"anybody?", "begin")
+                await asyncio.sleep(0.1)
+        await teller.tell(b'{"recording": true}', "wallflower")
+        await teller.tell(b"for ben", "captions", ["ben"])
+        await teller.tell(b"last", "wallflower")
+        await until(lambda: all(("wallflower", b"last") in one.heard for one in (ana, ben)))
     await teller.close()
-    for one in there:
-        await one.close()
-    told = [[said for said in one.heard if said[0] != "begin"] for one in there]
+    told = [[said for said in one.heard if said[0] != "begin"] for one in (ana, ben)]
     assert told[0] == [("wallflower", b'{"recording": true}'), ("wallflower", b"last")]
     assert told[1] == [("wallflower", b'{"recording": true}'), ("captions", b"for ben"), ("wallflower", b"last")]
 

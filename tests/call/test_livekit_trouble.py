@@ -83,7 +83,10 @@ async def test_signalling_that_is_lost_while_it_resumes_is_resumed_all_the_same(
             signal = call.attendance._signal
             assert signal is not None
             signal._socket.transport.abort()
-            await call.until(lambda: len(call.told(Connected)) >= 3, 10)
+            # The server hangs up once more, before or after it has let us in again.
+            await call.until(lambda: len(call.told(Connected)) >= 2, 10)
+            await asyncio.sleep(1.5)
+            assert isinstance(call.told(Connected, Disconnected)[-1], Connected)
             await call.receives(a, VIDEO, 60)
     assert call.error is None
     assert not call.told(Left, TrackRemoved, Ended)

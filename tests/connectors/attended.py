@@ -19,6 +19,8 @@ from egress.rtc.track import EncodedFrame, MediaTrack
 from tests.connectors.site import Site
 
 LARGEST = Wants(1280, 720, 30)
+LINGERING = 1.0
+"""Seconds in which what is being closed may still be about."""
 
 Policy = Callable[[str, TrackType], Wants | None]
 """What is wanted of a track of a user (by id) when it appears; of sound only whether."""
@@ -86,9 +88,14 @@ class Attended:
             await self.attendance.close()
             await self._listening
             await self.attendance.close()
-        await asyncio.sleep(0.05)
-        self.left_over = [repr(task) for task in asyncio.all_tasks() - self._before if "egress" in repr(task)]
-        self.left_over += [f"a socket at port {port}" for port in sorted(_sockets() - self._sockets_before)]
+        deadline = time.monotonic() + LINGERING
+        while (left := self._going_on()) and time.monotonic() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        self.left_over = left
+
+    def _going_on(self) -> list[str]:
+        tasks = [repr(task) for task in asyncio.all_tasks() - self._before if "egress" in repr(task)]
+        return tasks + [f"a socket at port {port}" for port in sorted(_sockets() - self._sockets_before)]
 
     def show(self, track: Received, wish: Wants | None) -> None:
         """Receive a picture this large, or not at all, as an attendant does it."""

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from egress import telling
-from egress.call.connector import ConnectorError
+from egress.call.connector import ROOM_GONE, ConnectorError
 from egress.telling import MOST_CAPTIONS, MOST_NEWCOMERS, RoomState, Telling
 
 RECORDING = RoomState(recording=True)
@@ -131,11 +131,12 @@ async def test_only_the_newest_state_waits_for_a_room_that_is_slow(told: Begin):
     assert [(said["recording"], said["broadcasting"]) for said, _, _ in room.heard] == [(True, False), (False, True)]
 
 
-async def test_an_sfu_that_is_away_is_told_when_it_is_back_and_said_to_be_away_once(
-    told: Begin, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("error", [OSError("no route"), ConnectorError(ROOM_GONE, "no route")])
+async def test_an_sfu_or_a_room_that_is_away_is_told_when_it_is_back_and_said_to_be_away_once(
+    told: Begin, caplog: pytest.LogCaptureFixture, error: Exception
 ):
     caplog.set_level(logging.INFO)
-    room = Room(error=OSError("no route"))
+    room = Room(error=error)
     one = told(room)
     one.state(RECORDING)
     await until(lambda: len(room.tries) >= 4)

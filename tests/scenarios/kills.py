@@ -36,6 +36,8 @@ SETTINGS = {
     "attendants__healthy": "2",
     "recording__roll_over_seconds": "20",
 }
+EDGE = 1.0
+"""Seconds of the first and of the last moments of a recording that may be missing."""
 DELAY = 1.0
 """Seconds that composition runs behind live: what an attendant has not composed yet is lost with it."""
 
@@ -67,6 +69,8 @@ class Trial:
     kills: list[Kill]
     arrived: dict[str, Arrived]
     """By egress."""
+    spans: dict[str, Span]
+    """By egress: from when it was told to have started to when it was asked to stop."""
     sent: list[Sent]
     outbox: list[dict[str, Any]]
     files: list[dict[str, Any]]
@@ -192,6 +196,12 @@ class Trial:
                     what = f"kill {kill.number} ({kill.kind})"
                     wrong.append(f"{what} lost {end - begin:.2f} s of {cid}, not {allowed:g} at most")
         for name, arrived in self.arrived.items():
+            begin, end = self.spans[name]
+            if arrived.begin > begin + EDGE or arrived.end < end - EDGE:
+                wrong.append(
+                    f"{name}: what arrived begins {arrived.begin - begin:+.2f} s after its start and ends "
+                    f"{arrived.end - end:+.2f} s after its stop"
+                )
             holes = [hole for kill in self.kills for cid, hole in kill.holes if cid == _cid(name)]
             inside = [
                 s for s in arrived.missing_marks() if not any(begin - 0.3 <= s <= end + 0.3 for begin, end in holes)
@@ -212,8 +222,10 @@ def _cid(egress_id: str) -> str:
 async def _run(fleet: Fleet, rooms: list[LoopbackRoom], machine: Machine, kinds: Sequence[str], seed: int) -> Trial:
     dice = random.Random(seed)
     names = [f"call-{number + 1}" for number in range(len(rooms))]
+    begins = {}
     for name, room in zip(names, rooms, strict=True):
         await fleet.record(_cid(name), room.url, name)
+        begins[name] = moment((await fleet.event("call.recording_started", _cid(name)))["created_at"])
     requests: list[str] = []
     kills: list[Kill] = []
     await fleet.until(fleet.rested, 60.0, "no attendant waits before the first kill", every=0.2)
@@ -223,7 +235,10 @@ async def _run(fleet: Fleet, rooms: list[LoopbackRoom], machine: Machine, kinds:
         print(f"kill {number}: {kind} {kills[-1].which}, well after {kills[-1].recovered:.1f} s", flush=True)
         await asyncio.sleep(dice.uniform(1.0, 3.0))
     await asyncio.sleep(2.0)
-    stops = [await fleet.stop(_cid(name), name, timeout=60.0) for name in names]
+    spans, stops = {}, []
+    for name in names:
+        spans[name] = (begins[name], time.time())
+        stops.append(await fleet.stop(_cid(name), name, timeout=60.0))
     await fleet.until(fleet.settled, 30.0, "files or events are left")
     outbox = await fleet.rows("SELECT id, call_cid, position, type FROM outbox ORDER BY seq")
     arrived = {name: await fleet.arrived(name) for name in names}
@@ -237,6 +252,7 @@ async def _run(fleet: Fleet, rooms: list[LoopbackRoom], machine: Machine, kinds:
         seed=seed,
         kills=kills,
         arrived=arrived,
+        spans=spans,
         sent=fleet.sent(),
         outbox=outbox,
         files=files,

@@ -161,6 +161,24 @@ async def test_a_stop_while_the_attendant_dies_still_ends_well(bench: MakeBench)
     assert types[0] == "started" and types.count("stopped") == 1 and types.count("failed") == 0
 
 
+@pytest.mark.parametrize("after", [0.2, 0.6])
+async def test_a_stop_that_comes_while_the_next_attendant_is_on_its_way_ends_well(
+    bench: MakeBench, after: float
+) -> None:
+    # Given an attendant that died while none was there to take its place
+    b = await bench(attendants={"spares": 0})
+    egress_id = b.record()
+    await b.until_recorded(egress_id, 1.5)
+    os.kill(b.attendant_pid(), signal.SIGKILL)
+    await asyncio.sleep(after)
+    # When its recording is stopped
+    b.send("stop_recording")
+    # Then nobody goes on with it, and what there is is delivered
+    await until(lambda: b.egress(egress_id).state == "complete", 15.0)
+    await until(lambda: b.session().attendant_pid is None, 15.0)
+    assert [event["type"] for event in b.events()].count("call.recording_stopped") == 1
+
+
 async def test_crashing_again_and_again_fails_with_a_reason_and_keeps_the_parts(bench: MakeBench) -> None:
     b = await bench("crashes", attendants={"restarts": 2})
     egress_id = b.record()

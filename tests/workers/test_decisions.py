@@ -18,6 +18,9 @@ from workers.ledger.states import State
         (State.ACTIVE, "run", "start", []),
         (State.ACTIVE, "stop", "start", [("stop", "e")]),
         (State.ACTIVE, "stop", "stop", []),
+        # Its attendant knows nothing of it.
+        (State.STARTING, "stop", None, [("give_up", "e")]),
+        (State.ACTIVE, "stop", None, [("give_up", "e")]),
         (State.STOPPING, "stop", "stop", []),
         (State.FINALIZING, "stop", "stop", []),
     ],

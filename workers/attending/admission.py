@@ -35,6 +35,15 @@ def admit(tx: Session, settings: Settings, egress: Egress, now: datetime) -> boo
     return reason is None
 
 
+def drop(tx: Session, egress: Egress, now: datetime) -> None:
+    """End what is to stop and what no attendant records: it never began, or whoever recorded it is gone."""
+    state = State(egress.state)
+    if state is State.PENDING:
+        lifecycle.aborted(tx, egress, "it was stopped before it was started", now)
+    elif state in TAKEN_UP:
+        lifecycle.closed(tx, egress, "stopped", now, now)
+
+
 def lacks_room(tx: Session, settings: Settings, session_id: str) -> str | None:
     """Why the spool has no room for what a session wants recorded, with the figures; None when it has."""
     wanted = (State.PENDING, *TAKEN_UP)

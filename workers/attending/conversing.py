@@ -30,7 +30,7 @@ from egress.protocol import (
     Warned,
 )
 from workers.attendants import Attendant, AttendantGone
-from workers.attending.admission import admit, order
+from workers.attending.admission import admit, drop, order
 from workers.attending.engagement import Engagement, now
 from workers.attending.inbox import Inbox
 from workers.attending.starting import job
@@ -175,7 +175,7 @@ class Conversation:
             for op, egress_id in due([_wanted(e) for e in live.values()], told):
                 egress = live[egress_id]
                 if op == "give_up":
-                    lifecycle.aborted(tx, egress, "it was stopped before it was started", moment)
+                    drop(tx, egress, moment)
                 elif op == "stop":
                     lifecycle.stopping(egress, moment)
                     orders.stop[egress_id] = egress.stop_reason or _BY_MESSAGE

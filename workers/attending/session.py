@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from egress.protocol import Over
 from workers.attendants import Attendant
 from workers.attending import clearing, starting
-from workers.attending.admission import TAKEN_UP, admit
+from workers.attending.admission import TAKEN_UP, admit, drop
 from workers.attending.conversing import Conversation
 from workers.attending.engagement import Engagement, now
 from workers.attending.hold import Hold
@@ -131,7 +131,10 @@ class Attending:
                 engaged.media_delays.clear()
                 if not await self._until_needed():
                     return
-                self._attendant = await starting.begin(engaged)
+                try:
+                    self._attendant = await starting.begin(engaged)
+                except starting.NothingToDo:
+                    continue
                 if self._attendant is None:
                     await self._again(0.0, "could not be started")
                     continue
@@ -180,10 +183,8 @@ class Attending:
         nowhere = _nowhere(session, engaged.around.settings)
         for egress in lifecycle.live_egresses(tx, engaged.id):
             state = State(egress.state)
-            if state is State.PENDING and egress.desired == "stop":
-                lifecycle.aborted(tx, egress, "it was stopped before it was started", moment)
-            elif state in TAKEN_UP and egress.desired == "stop":
-                lifecycle.closed(tx, egress, "stopped", moment, moment)
+            if egress.desired == "stop":
+                drop(tx, egress, moment)
             elif engaged.leaving:
                 continue
             elif nowhere is not None and state in (State.PENDING, *TAKEN_UP):

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from egress.protocol import Attend, EgressSpec, Job, Start, Stop
 from workers.attendants import Attendant, AttendantGone
 from workers.attending import clearing
-from workers.attending.admission import TAKEN_UP, admit, order
+from workers.attending.admission import TAKEN_UP, admit, drop, order
 from workers.attending.engagement import Engagement, now
 from workers.calls.projects import resolved
 from workers.ledger import lifecycle
@@ -69,8 +69,15 @@ async def adopt(engaged: Engagement) -> Attendant | None:
     return attendant
 
 
+class NothingToDo(Exception):
+    """What was wanted when a spare was asked for is not wanted any more."""
+
+
 async def begin(engaged: Engagement) -> Attendant | None:
-    """Send a spare to the call, with all that is wanted of it. None when there is no spare to be had."""
+    """Send a spare to the call, with all that is wanted of it. None when there is no spare to be had.
+
+    Raises NothingToDo.
+    """
     around = engaged.around
     try:
         attendant = await around.spares.take()
@@ -82,13 +89,13 @@ async def begin(engaged: Engagement) -> Attendant | None:
 
     def take(tx: Session) -> list[EgressSpec]:
         session = owned(tx, engaged.id, engaged.epoch)
-        session.attendant_socket, session.attendant_pid = str(attendant.path), attendant.pid
-        session.attendant_seq = 0
         moment = now()
         specs = []
         for egress in lifecycle.live_egresses(tx, engaged.id):
             state = State(egress.state)
             if egress.desired != "run":
+                # It was to stop while the spare was on its way: nobody will be told to start it, so it ends here.
+                drop(tx, egress, moment)
                 continue
             if state in TAKEN_UP:
                 egress.restarts += 1
@@ -96,6 +103,9 @@ async def begin(engaged: Engagement) -> Attendant | None:
                 continue
             lifecycle.starting(egress, moment)
             specs.append(order(egress))
+        if specs:
+            session.attendant_socket, session.attendant_pid = str(attendant.path), attendant.pid
+            session.attendant_seq = 0
         return specs
 
     try:
@@ -104,6 +114,9 @@ async def begin(engaged: Engagement) -> Attendant | None:
     except BaseException:
         await dismiss(attendant)
         raise
+    if not specs:
+        await dismiss(attendant)
+        raise NothingToDo
     try:
         await attendant.send(Attend(job=job(engaged, specs)))
     except AttendantGone:

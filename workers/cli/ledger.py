@@ -45,6 +45,7 @@ def egress_as_json(egress: Egress, files: list[File]) -> dict[str, Any]:
         "recorded": egress.recorded,
         "participants": egress.participants,
         "restarts": egress.restarts,
+        "stop_reason": egress.stop_reason,
         "error": egress.error,
         "error_code": egress.error_code,
         **{name: rfc3339(time) if (time := getattr(egress, name)) else None for name in times},

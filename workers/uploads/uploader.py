@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import socket
+import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -23,6 +24,7 @@ from workers.ledger.uploads import Pending
 from workers.observing import metrics
 from workers.salvage import Salvaged, examine
 from workers.settings import Settings
+from workers.tenure import Tenure
 from workers.uploads.lane import Lane, Limits
 from workers.uploads.manifests import Manifests
 from workers.uploads.others import see_to_leftovers, take_over
@@ -53,6 +55,8 @@ class Uploader:
         self._salvages: set[asyncio.Task[None]] = set()
         self._leftovers: asyncio.Task[None] | None = None
         self._looked_at_others = self._looked_at_leftovers = float("-inf")
+        # No shorter than a few of our own turns, which are what signs of life come with.
+        self._tenure = Tenure(max(settings.agent.abandoned, 6 * POLL), time.monotonic())
 
     def wake(self) -> None:
         """A file was closed."""
@@ -123,13 +127,16 @@ class Uploader:
         hosts.beat(tx, self._host, socket.gethostname(), version("wallflower"), clock.now(tx))
 
     async def _see_to_others(self) -> None:
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
         abandoned = self._settings.agent.abandoned
         if now - self._looked_at_others >= min(10.0, abandoned / 4):
             self._looked_at_others = now
             # Whoever sends files lives: also before its agent begins and after that has ended.
             await self._ledger.write(self._beat)
-            await take_over(self._ledger, self._host, abandoned)
+            # Who was kept from the ledger gave no sign of life, and was kept from it as we were.
+            self._tenure.reached(now := time.monotonic())
+            if self._tenure.may_take_over(now):
+                await take_over(self._ledger, self._host, abandoned)
         if now - self._looked_at_leftovers >= _LEFTOVERS:
             self._looked_at_leftovers = now
             if self._leftovers is None or self._leftovers.done():

@@ -117,6 +117,7 @@ class Subscription:
         """End it; safe to call twice."""
         await self.orphan()
         await self._take_down()
+        await asyncio.gather(*self._partings, return_exceptions=True)
 
     async def _run(self) -> None:
         failures = 0
@@ -250,11 +251,12 @@ class Subscription:
         return [tracks[mid] for mid in mids if mid in tracks]
 
     async def _take_down(self) -> None:
-        # Whoever is cancelled here must not leave the peer's sockets behind.
-        parting = asyncio.create_task(self._part_with(self._handle, self._peer))
+        handle, self._handle = self._handle, None
+        peer, self._peer = self._peer, None
+        # Begun before anything is waited for: whoever is cancelled here must not leave the peer's sockets behind.
+        parting = asyncio.create_task(self._part_with(handle, peer))
         self._partings.add(parting)
         parting.add_done_callback(self._partings.discard)
-        self._handle, self._peer = None, None
         for helper in tuple(self._helpers):
             helper.cancel()
         await asyncio.gather(*self._helpers, return_exceptions=True)
@@ -263,8 +265,7 @@ class Subscription:
         if self._wishes:
             self._wished.set()
         self._on_change()
-        if self._partings:
-            await asyncio.wait(self._partings)
+        await asyncio.shield(parting)
 
     async def _part_with(self, handle: Handle | None, peer: PeerReceiver | None) -> None:
         if peer is not None:

@@ -65,6 +65,29 @@ async def test_another_host_completes_the_upload_of_a_dead_one_into_a_file_that_
     assert growing.path.exists()
 
 
+async def test_after_an_outage_nothing_is_taken_from_a_host_that_had_no_chance_to_give_a_sign_of_life(
+    pair: tuple[Host, Host],
+) -> None:
+    # Given a file that grows, of which something was sent
+    one, two = pair
+    one.start()
+    growing = one.recording()
+    growing.grow(PART + 400_000)
+    await until(lambda: 1 in one.parts(growing.id), 10.0)
+    # When nobody could reach the ledger for a minute, and another host reaches it first
+    one.beat(ago=60.0)
+    two.start()
+    await asyncio.sleep(6.0)
+    # Then the file is still its owner's
+    assert two.file(growing.id).host == "one"
+    assert two.file(growing.id).state == "open"
+    whole = growing.close()
+    await until(lambda: one.file(growing.id).state == "delivered", 10.0)
+    assert one.file(growing.id).size == len(whole)
+    assert not one.file(growing.id).salvaged
+    assert len(one.told()) == 1
+
+
 async def test_a_host_that_comes_back_with_more_delivers_it_under_the_same_key(
     pair: tuple[Host, Host], gateway: VersityGateway, tmp_path: Path
 ) -> None:

@@ -45,7 +45,7 @@ async def test_a_growing_file_goes_up_part_by_part_and_its_head_again_at_the_clo
     assert file.size == len(whole) and not file.salvaged
     assert [event["call_recording"]["url"] for event in host.told()] == [file.url]
     assert host.egress("e1").state == "complete"
-    assert not growing.path.parent.exists()
+    await until(lambda: not growing.path.parent.exists(), 5.0)
     assert {r.method for r in proxy.requests} == {"PUT", "POST"}
 
 
@@ -144,6 +144,7 @@ async def test_spool_files_of_delivered_rows_are_cleared_away_after_a_crash(
     growing.grow(1000)
     growing.close()
     await delivered(host, growing.id)
+    await until(lambda: not growing.path.parent.exists())
     growing.path.parent.mkdir()
     growing.path.write_bytes(b"what a crash left")
     with host.ledger.writing() as tx:
@@ -353,7 +354,10 @@ async def test_a_film_that_is_sent_while_it_is_written_arrives_byte_for_byte(
 ) -> None:
     host.start()
     growing = host.recording()
-    await asyncio.to_thread(film, growing.path, 20.0)
+    writing = asyncio.create_task(asyncio.to_thread(film, growing.path, 20.0))
+    await until(lambda: writing.done() or host.parts(growing.id)[:1] == [1], 30.0)
+    early = not writing.done()
+    await writing
     await until(lambda: host.parts(growing.id)[:2] == [1, 2], 10.0)
     whole = growing.tell_closed(20.0)
     await delivered(host, growing.id)
@@ -361,7 +365,8 @@ async def test_a_film_that_is_sent_while_it_is_written_arrives_byte_for_byte(
     assert data == whole
     (tmp_path / "back.mp4").write_bytes(data)
     assert played(tmp_path / "back.mp4") == (pytest.approx(19.9), 200)
-    assert proxy.parts()[-1] == 1
+    # On a machine too busy to send anything before the end, the head went up when it was final.
+    assert proxy.parts().count(1) == 2 or not early
 
 
 async def test_a_store_that_the_settings_do_not_name_is_told(host: Host) -> None:
