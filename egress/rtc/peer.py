@@ -210,6 +210,9 @@ class PeerReceiver:
                 await self.transport.start(offer.dtls)
                 if self.transport.state != "connected":
                     raise ConnectionError("the DTLS handshake failed")
+                if offer.data is not None:
+                    self._data = RTCSctpTransport(self.transport, port=DATA_PORT)
+                    await self._data.start(offer.data.sctpCapabilities, offer.data.sctp_port or DATA_PORT)
         except TimeoutError:
             self._fail(f"no connection within {CONNECT_TIMEOUT:.0f} s")
             return
@@ -222,9 +225,6 @@ class PeerReceiver:
             self._fail(f"the connection could not be made: {error!r}")
             return
         self.transport.take_datagrams()
-        if offer.data is not None:
-            self._data = RTCSctpTransport(self.transport, port=DATA_PORT)
-            await self._data.start(offer.data.sctpCapabilities, offer.data.sctp_port or DATA_PORT)
         self.transport.on("statechange", self._on_state)
         self._ice.on("statechange", self._on_state)
         self._reporting = asyncio.create_task(self._send_reports())

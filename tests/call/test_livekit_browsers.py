@@ -9,8 +9,10 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from egress.call.model import TrackUnreadable
-from tests.call.test_livekit_attend import AUDIO, VIDEO, attend, media, session_of
+from egress.call.livekit.track import LivekitTrack
+from egress.call.model import TrackAdded, TrackType, TrackUnreadable
+from tests.call.listener import Listener
+from tests.call.test_livekit_attend import AUDIO, VIDEO, attend, session_of
 from tests.rig import livekit_chromium
 from tests.rig.livekit import LivekitServer, why_not
 from tests.rig.livekit_chromium import Codec, LivekitChromium
@@ -25,6 +27,12 @@ async def livekit() -> AsyncIterator[LivekitServer]:
     require(why_not() or livekit_chromium.why_not())
     async with LivekitServer() as server:
         yield server
+
+
+def media(call: Listener, session_id: str, type_: TrackType) -> LivekitTrack:
+    added = [e for e in call.told(TrackAdded) if (e.session_id, e.type) == (session_id, type_)]
+    assert isinstance(added[-1].media, LivekitTrack)
+    return added[-1].media
 
 
 async def test_sound_that_is_lost_is_repaired_by_red(livekit: LivekitServer) -> None:

@@ -179,3 +179,16 @@ async def test_nobody_there_is_a_server_that_is_away(livekit: LivekitServer) -> 
         await asyncio.sleep(3.0)
     assert len(call.told(Disconnected)) == 1
     assert call.error is None
+
+
+async def test_a_room_that_nobody_makes_again_after_the_server_was_away_is_over() -> None:
+    require(why_not())
+    async with LivekitServer(auto_create=False) as server:
+        await server.create_room("here", empty_timeout=600)
+        async with attend(server, "here") as call:
+            await call.hears(Connected)
+            await server.restart()
+            await call.hears(Disconnected)
+            ended = await call.hears(Ended, timeout=20.0)
+    assert (ended.code, ended.reason) == ("", "the room does not exist any more")
+    assert call.error is None

@@ -123,7 +123,8 @@ class LivekitAttendance:
                 if time.monotonic() - began > STEADY:
                     self._failures = 0
             except ConnectorError as error:
-                self._queue.put_nowait(error)
+                gone = error.code == ROOM_GONE and self._seen
+                self._queue.put_nowait(Ended(str(error)) if gone else error)
                 return
             except Foreign as foreign:
                 left = Departure(then, str(not_livekit(str(foreign))))
@@ -219,7 +220,7 @@ class LivekitAttendance:
                     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
                     if not receiving.done():
                         if self._reception.broken.done():
-                            return Departure(Then.REJOIN, self._reception.broken.result())
+                            raise ConnectionError(self._reception.broken.result())
                         flushing.result()
                     message = receiving.result()
                 finally:
@@ -229,8 +230,10 @@ class LivekitAttendance:
                 if left is not None:
                     return left
         except ConnectionError as error:
-            leave = await signal.farewell()
-            return Departure(Then.RESUME, str(error)) if leave is None else self._let_go(leave)
+            # The server may have said why, beside ending the connections.
+            if (leave := await signal.farewell()) is not None:
+                return self._let_go(leave)
+            return Departure(Then.REJOIN if self._reception.broken.done() else Then.RESUME, str(error))
         finally:
             self._signal = None
             if flushing is not None:

@@ -172,7 +172,8 @@ class Reception:
         return made
 
     def _broke(self, peer: PeerReceiver, reason: str) -> None:
-        if peer is self._peer and not self.broken.done():
+        # Of one that is to be replaced nothing is expected any more.
+        if peer is (self._fresh or self._peer) and not self.broken.done():
             self.broken.set_result(reason)
 
     def _drop(self) -> None:

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import time
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlencode
 
 from google.protobuf.message import DecodeError
@@ -28,6 +27,8 @@ PING_INTERVAL = 5.0
 PING_TIMEOUT = 15.0
 """Used until the server says its own."""
 LARGEST_MESSAGE = 4 << 20
+MOST_WAITING = 256
+"""Messages that may wait to be taken; then the server has to."""
 PASSING = (408, 429)
 """Answers of HTTP below 500 that are not about us."""
 
@@ -58,8 +59,12 @@ class Signal:
         self._socket = socket
         self.first = rtc.SignalResponse()
         self._heard = time.monotonic()
+        self._silent = False
+        # Read by a task of its own, so that whoever stops waiting for a message leaves it for the next one who asks.
+        self._messages: asyncio.Queue[rtc.SignalResponse | None] = asyncio.Queue(MOST_WAITING)
+        self._end: ConnectionError | Foreign = ConnectionError("the signalling was not begun")
+        self._reading = asyncio.create_task(self._read())
         self._pinging: asyncio.Task[None] | None = None
-        self._silent: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @classmethod
     async def open(cls, url: str, token: str, resume: Resume | None = None) -> Signal:
@@ -115,27 +120,14 @@ class Signal:
 
     async def receive(self) -> rtc.SignalResponse:
         """The next message. Raises ConnectionError when there will be none, Foreign when it cannot be read."""
-        receiving = asyncio.ensure_future(self._socket.recv())
-        try:
-            ends: list[asyncio.Future[Any]] = [receiving, self._silent]
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            if not receiving.done():
-                raise ConnectionError("LiveKit has fallen silent")
-            data = receiving.result()
-        except ConnectionClosed as error:
-            raise ConnectionError("LiveKit closed the signalling connection") from error
-        finally:
-            receiving.cancel()
-        self._heard = time.monotonic()
-        if isinstance(data, str):
-            raise Foreign("in another protocol")
-        try:
-            return rtc.SignalResponse.FromString(data)
-        except DecodeError as error:
-            raise Foreign("in another protocol") from error
+        message = await self._messages.get()
+        if message is None:
+            self._messages.put_nowait(None)
+            raise self._end
+        return message
 
     async def farewell(self) -> rtc.LeaveRequest | None:
-        """What the server said last, if it was a farewell that nobody has read: for a connection that is lost."""
+        """What the server said last, if it was a farewell that nobody has read: for when a connection is lost."""
         with contextlib.suppress(ConnectionError, Foreign, TimeoutError):
             async with asyncio.timeout(FAREWELL_TIMEOUT):
                 while True:
@@ -152,15 +144,33 @@ class Signal:
 
     async def close(self) -> None:
         """Safe to call twice."""
-        if self._pinging is not None:
-            self._pinging.cancel()
-            await asyncio.gather(self._pinging, return_exceptions=True)
+        for task in (self._pinging, self._reading):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
         await self._socket.close()
+
+    async def _read(self) -> None:
+        try:
+            while True:
+                data = await self._socket.recv()
+                self._heard = time.monotonic()
+                if isinstance(data, str):
+                    raise Foreign("in another protocol")
+                await self._messages.put(rtc.SignalResponse.FromString(data))
+        except ConnectionClosed:
+            what = "has fallen silent" if self._silent else "closed the signalling connection"
+            self._end = ConnectionError(f"LiveKit {what}")
+        except DecodeError:
+            self._end = Foreign("in another protocol")
+        except Foreign as foreign:
+            self._end = foreign
+        await self._messages.put(None)
 
     async def _ping(self, interval: float, patience: float) -> None:
         with contextlib.suppress(ConnectionError):
             while time.monotonic() - self._heard < patience:
                 await self.send(rtc.SignalRequest(ping_req=rtc.Ping(timestamp=time.time_ns() // 1_000_000)))
                 await asyncio.sleep(interval)
-        if not self._silent.done():
-            self._silent.set_result(None)
+            self._silent = True
+            self._socket.transport.abort()
