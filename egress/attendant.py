@@ -85,6 +85,8 @@ class Attendant:
         self._wishes: dict[TrackKey, Wants | None] = {}
         self._opened_at = 0.0
         self._connected_at: float | None = None
+        self._out_of_reach = ""
+        """Why the SFU could not be reached the last time."""
         self._presence = Presence()
         self._away: str | None = None
         """Why the SFU is out of reach; None when it is not."""
@@ -201,7 +203,8 @@ class Attendant:
 
     def _never_connected(self) -> None:
         if self._connected_at is None:
-            self._over("sfu_unreachable", f"the room could not be joined within {CONNECT_TIMEOUT:.0f} s")
+            why = f": {self._out_of_reach}" if self._out_of_reach else ""
+            self._over("sfu_unreachable", f"the room could not be joined within {CONNECT_TIMEOUT:.0f} s{why}")
 
     def _put_out(self, end: Ended) -> None:
         self.room_ended = not end.code
@@ -233,6 +236,7 @@ class Attendant:
                 self._away = None
                 self._tell(ConnectedReport(at=utc(time.time())))
             case Disconnected(reason):
+                self._out_of_reach = reason
                 self._presence.disconnected()
                 self._away = reason
                 self._tell(DisconnectedReport(at=utc(time.time()), reason=reason))

@@ -99,15 +99,18 @@ async def test_a_room_that_is_missing_and_not_made_by_joining_is_told(livekit: L
 
 
 @asynccontextmanager
-async def tcp(answer: bytes) -> AsyncIterator[tuple[str, list[float]]]:
-    """A server that says the same to everybody and hangs up; its address, and when somebody came."""
+async def tcp(answer: bytes | None) -> AsyncIterator[tuple[str, list[float]]]:
+    """A server that says the same to everybody and hangs up, or nothing; its address, and when somebody came."""
     came: list[float] = []
 
     async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         came.append(time.monotonic())
         await reader.read(4096)
-        writer.write(answer)
-        await writer.drain()
+        if answer is not None:
+            writer.write(answer)
+            await writer.drain()
+        else:
+            await reader.read()
         writer.close()
 
     server = await asyncio.start_server(take, "127.0.0.1", 0)
@@ -148,10 +151,11 @@ ELSEWHERE = b"HTTP/1.1 302 Found\r\nLocation: https://example.com/\r\nContent-Le
         lambda: tcp(NO_PAGE),
         lambda: tcp(ELSEWHERE),
         lambda: tcp(b"220 mail.example.com ESMTP\r\n"),
+        lambda: tcp(None),
         lambda: websocket(_silent),
         lambda: websocket(_chatty),
     ],
-    ids=["a page", "no page", "a redirect", "mail", "a silent socket", "another protocol"],
+    ids=["a page", "no page", "a redirect", "mail", "a silent port", "a silent socket", "another protocol"],
 )
 async def test_a_url_that_is_no_livekit_is_told(livekit: LivekitServer, server: Any) -> None:
     async with server() as (address, came):

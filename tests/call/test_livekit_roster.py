@@ -72,9 +72,14 @@ def test_a_track_that_cannot_be_read_says_why_and_a_backup_codec_helps(
     assert published(info) == expected
 
 
-def test_of_two_cameras_of_one_participant_the_first_is_taken() -> None:
-    roster = joined([person("PA_1", track("TR_1"), track("TR_2"))], "roles")
-    assert roster["PA_1"].tracks[TrackType.VIDEO].sid == "TR_1"
+def test_of_two_cameras_of_one_participant_one_is_taken_and_kept_in_whatever_order_they_are_told() -> None:
+    roster = joined([person("PA_1", track("TR_2"), track("TR_3"))], "roles")
+    assert roster["PA_1"].tracks[TrackType.VIDEO].sid == "TR_2"
+    for tracks in (("TR_3", "TR_2"), ("TR_1", "TR_3", "TR_2"), ("TR_2", "TR_1")):
+        roster, _ = updated(roster, [person("PA_1", *map(track, tracks))], "roles")
+        assert roster["PA_1"].tracks[TrackType.VIDEO].sid == "TR_2"
+    roster, _ = updated(roster, [person("PA_1", track("TR_3"), track("TR_1", source=models.UNKNOWN))], "roles")
+    assert roster["PA_1"].tracks[TrackType.VIDEO].sid == "TR_3"
 
 
 def test_who_is_hidden_or_not_in_yet_is_nobody() -> None:

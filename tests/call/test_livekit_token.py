@@ -13,7 +13,7 @@ import pytest
 
 from egress.call.connector import ConnectorError
 from egress.call.livekit.address import LivekitAddress
-from egress.call.livekit.token import API_TTL, TTL, api_token, check_ready, join_token
+from egress.call.livekit.token import API_TTL, TTL, api_token, check_ready, join_token, longer
 
 SECRET = "a secret of as many characters as PyJWT would have for any hash there is"
 ROOM = "standup"
@@ -159,3 +159,12 @@ def test_a_project_that_nobody_looked_up_signs_nothing() -> None:
         with pytest.raises(ConnectorError) as refused:
             use()
         assert refused.value.code == "unknown_project"
+
+
+def test_of_a_ready_token_and_its_renewal_the_one_that_is_good_for_longer_is_used() -> None:
+    now = int(time.time())
+    day, minutes, forever = ready(), ready({"exp": now + 600}), ready({"exp": None})
+    assert longer(minutes, day) == day
+    assert longer(day, minutes) == day
+    assert longer(minutes, forever) == forever
+    assert longer("no token", minutes) == minutes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -33,6 +34,14 @@ class Recorded:
     """From when the start message was taken to the first picture's time."""
     stop_to_ready: float = 0.0
     """From when the stop message was carried out to the last file's being ready."""
+    manifest: dict[str, Any] = field(default_factory=dict)
+    """What lies beside the files."""
+
+    def reception(self, user_id: str, track: str) -> dict[str, Any]:
+        """What the manifest tells of a participant's track, at the last attendant."""
+        told = [who for who in self.manifest["attendants"][-1]["participants"] if who["user_id"] == user_id]
+        (found,) = [one for who in told for one in who["tracks"] if one["type"] == track]
+        return dict(found)
 
 
 class Script:
@@ -122,6 +131,7 @@ async def _record_once(
         stopped = moment((await product.event("call.recording_stopped"))["created_at"])
         ready_at = await _all_ready(product)
         (egress,) = await product.egresses()
+        manifest = await _manifest(product.files()[0])
         await guests.close()
         void = guests.void(late)
     ready = product.events("call.recording_ready")
@@ -136,9 +146,20 @@ async def _record_once(
         {name: at + shift for name, at in acting.marks.items()},
         start - moment(egress["created_at"]),
         ready_at - stopped,
+        manifest,
     )
     print(done.judged.summary())
     return done, void
+
+
+async def _manifest(first: Path) -> dict[str, Any]:
+    """The manifest beside a recording's first file, once it is there."""
+    path = first.with_suffix(".manifest.json")
+    async with asyncio.timeout(10):
+        while not path.exists():  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
 
 
 async def _all_ready(product: Product) -> float:

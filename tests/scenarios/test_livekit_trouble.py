@@ -10,6 +10,7 @@ import pytest
 
 from tests.rig.guests import GuestSpec
 from tests.rig.livekit import LivekitServer
+from tests.rig.product import moment
 from tests.scenarios.call import Script, record
 
 LAYERS = ((320, 180, 150_000), (640, 360, 500_000), (1280, 720, 1_200_000))
@@ -39,6 +40,18 @@ async def test_guests_are_back_in_the_same_file_after_the_server_was_killed(
     assert judged.longest_video_gap() <= 0.101
     assert judged.audio_duration == pytest.approx(judged.video_duration, abs=0.1)
     assert judged.video_duration >= 26
+    # And the manifest tells when the server was out of reach, and of no silence before that.
+    attended = done.manifest["attendants"][-1]
+    assert attended["away"]["count"] == 1
+    began = moment(attended["start_time"])
+    assert moment(attended["away"]["listed"][0]["start_time"]) - began == pytest.approx(marks["away"], abs=1.5)
+    spells = [
+        spell
+        for who in attended["participants"]
+        for track in who["tracks"]
+        for spell in (track["silent"] or {"listed": []})["listed"]
+    ]
+    assert all(moment(spell["start_time"]) - began > marks["away"] - 1.0 for spell in spells), spells
 
 
 async def test_loss_and_jitter_neither_freeze_tiles_nor_tear_the_sound(livekit: LivekitServer, tmp_path: Path) -> None:
@@ -103,6 +116,10 @@ async def test_a_dead_network_of_ours_leaves_a_gap_and_no_second_file(livekit: L
     judged, marks = done.judged, done.marks
     assert judged.presence(0, 0.5, marks["dead"]) >= 0.98
     assert judged.presence(0, marks["dead"] + 2.5, marks["alive"]) == 0
+    for track in ("video", "audio"):
+        silent = done.reception("ana", track)["silent"]
+        assert silent["count"] == 1
+        assert silent["seconds"] == pytest.approx(10.0, abs=2.5)
     assert judged.presence(0, marks["alive"] + 10, judged.video_duration) >= 0.98
     assert judged.longest_video_gap() <= 0.101
     assert judged.audio_duration == pytest.approx(judged.video_duration, abs=0.1)

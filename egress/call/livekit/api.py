@@ -23,6 +23,8 @@ CONNECT_TIMEOUT = 3.0
 KEPT_ALIVE = 30.0
 """Seconds for which a connection that nobody uses stays open."""
 
+NOT_LIVEKIT = "not_livekit"
+"""The code with which it is said that something else answers."""
 _PROTOBUF = "application/protobuf"
 _PASSING = (httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_MANY_REQUESTS)
 
@@ -147,4 +149,4 @@ def unauthorized(said: str) -> ConnectorError:
 
 def not_livekit(how: str) -> ConnectorError:
     """Something else answers there; ``how``, in a few words."""
-    return ConnectorError("not_livekit", f"what answers at this URL is no LiveKit: it answers {how}")
+    return ConnectorError(NOT_LIVEKIT, f"what answers at this URL is no LiveKit: it answers {how}")

@@ -19,13 +19,13 @@ from livekit.protocol import models, rtc
 from egress.call.connector import ROOM_GONE, Attending, ConnectorError
 from egress.call.livekit import roster as rosters
 from egress.call.livekit.address import LivekitAddress
-from egress.call.livekit.api import RoomService, not_livekit
+from egress.call.livekit.api import NOT_LIVEKIT, RoomService, not_livekit
 from egress.call.livekit.departures import Departure, Then, departure, refusal
 from egress.call.livekit.people import is_guest
 from egress.call.livekit.reception import Reception
 from egress.call.livekit.roster import Guest, Published
 from egress.call.livekit.signal import Foreign, Resume, Signal, Turned
-from egress.call.livekit.token import join_token
+from egress.call.livekit.token import join_token, longer
 from egress.call.model import (
     CallEvent,
     Connected,
@@ -157,6 +157,9 @@ class LivekitAttendance:
                 if time.monotonic() - self._trouble_since < ROOM_GRACE:
                     raise ConnectionError(str(final)) from turned
                 raise ConnectorError(ROOM_GONE, "the room does not exist any more") from turned
+            if final.code == NOT_LIVEKIT and self._seen:
+                # A proxy answers in its place while it is away.
+                raise ConnectionError(str(final)) from turned
             raise final from turned
         except Foreign as foreign:
             if not self._seen and time.monotonic() - self._trouble_since > FOREIGN_GRACE:
@@ -166,7 +169,7 @@ class LivekitAttendance:
 
     def _token(self) -> str:
         if self._refreshed is not None and self._address.token is not None:
-            return self._refreshed
+            return longer(self._refreshed, self._address.token.get_secret_value())
         return join_token(self._address, self._identity, recorder=self._attending.recording)
 
     async def _somebody(self) -> None:
@@ -260,9 +263,9 @@ class LivekitAttendance:
             self._room(join.room)
         else:
             await self._send(rtc.SignalRequest(sync_state=self._reception.state()))
+            # Who fell silent meanwhile would not be told: until the next change the sound itself says who speaks.
+            self._levels = {}
             self._connect()
-            if self._levels:
-                self._queue.put_nowait(Speaking(dict(self._levels)))
         return None
 
     def _connect(self) -> None:

@@ -64,18 +64,19 @@ def updated(
         if known is not None and info.version < known.version:
             continue
         if is_guest(info):
-            after[info.sid] = guest(info, roles_key)
+            after[info.sid] = guest(info, roles_key, known)
         elif known is not None:
             del after[info.sid]
             reasons[info.sid] = _reason(info.disconnect_reason)
     return after, reasons
 
 
-def guest(info: models.ParticipantInfo, roles_key: str) -> Guest:
+def guest(info: models.ParticipantInfo, roles_key: str, known: Guest | None = None) -> Guest:
+    """Of two tracks of one type the one that is ``known`` stays; the server tells them in any order."""
+    before = {track.sid for track in known.tracks.values()} if known is not None else set()
     tracks: dict[TrackType, Published] = {}
-    for told in info.tracks:
+    for told in sorted(info.tracks, key=lambda one: (one.sid not in before, one.source not in _SOURCES, one.sid)):
         type_ = track_type(told)
-        # Of two cameras of one participant the first is taken.
         if type_ is not None:
             tracks.setdefault(type_, published(told))
     return Guest(participant(info, roles_key), info.version, tracks)

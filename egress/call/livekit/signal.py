@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import time
 from dataclasses import dataclass
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from google.protobuf.message import DecodeError
 from livekit.protocol import rtc
@@ -29,6 +29,7 @@ PING_TIMEOUT = 15.0
 LARGEST_MESSAGE = 4 << 20
 MOST_WAITING = 256
 """Messages that may wait to be taken; then the server has to."""
+_PORTS = {"ws": 80, "wss": 443}
 PASSING = (408, 429)
 """Answers of HTTP below 500 that are not about us."""
 
@@ -96,6 +97,8 @@ class Signal:
         except (InvalidHandshake, InvalidURI) as error:
             raise Foreign(f"without a WebSocket ({type(error).__name__})") from error
         except TimeoutError as error:
+            if await _listens(url):
+                raise Foreign("with silence") from error
             raise ConnectionError("LiveKit does not answer") from error
         signal = cls(socket)
         try:
@@ -174,3 +177,15 @@ class Signal:
                 await asyncio.sleep(interval)
             self._silent = True
             self._socket.transport.abort()
+
+
+async def _listens(url: str) -> bool:
+    """Whether somebody takes connections there."""
+    parts = urlsplit(url)
+    try:
+        async with asyncio.timeout(1.0):
+            _, writer = await asyncio.open_connection(parts.hostname, parts.port or _PORTS[parts.scheme])
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True

@@ -5,6 +5,7 @@ A token is a JWT (RFC 7519) signed by HMAC-SHA256 with the secret of an API key.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -85,6 +86,20 @@ def check_ready(token: str, room: str, *, now: float | None = None) -> None:
         )
     if grants.get("hidden") is not True:
         raise ConnectorError("token_not_hidden", "everybody would see us with this token: it needs hidden")
+
+
+def longer(one: str, other: str) -> str:
+    """Of two tokens the one that is good for longer."""
+    return max(one, other, key=_expiry)
+
+
+def _expiry(token: str) -> float:
+    """When a token expires; one that cannot be read has."""
+    try:
+        expires = jwt.decode(token, options={"verify_signature": False}).get("exp")
+    except jwt.InvalidTokenError:
+        return 0.0
+    return float(expires) if isinstance(expires, int | float) else math.inf
 
 
 def _claims(token: str, now: float | None) -> Mapping[str, Any]:

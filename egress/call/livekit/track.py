@@ -26,6 +26,7 @@ class LivekitTrack:
         self._source: PeerTrack | None = None
         self._listeners: dict[int, tuple[FrameListener, Callable[[], None] | None]] = {}
         self._next = 0
+        self._heard_before: float | None = None
         self._counts_before = TrackCounts()
         """Of the sources that are gone."""
 
@@ -53,7 +54,8 @@ class LivekitTrack:
 
     @property
     def last_packet(self) -> float | None:
-        return None if self._source is None else self._source.last_packet
+        newest = None if self._source is None else self._source.last_packet
+        return self._heard_before if newest is None else newest
 
     @property
     def counts(self) -> TrackCounts:
@@ -99,7 +101,7 @@ class LivekitTrack:
 
     def detach(self) -> None:
         """It is received no more."""
-        self._counts_before = self.counts
+        self._counts_before, self._heard_before = self.counts, self.last_packet
         self._source = None
         for number, (listener, ends) in self._listeners.items():
             if ends is not None:
