@@ -112,11 +112,14 @@ async def _make(site: Site) -> tuple[Call, str | None]:
             )
             if call.abilities.connection_quality:
                 await call.attended.until(lambda: call.attended.events(QualityChanged))
-            call.attended.wanted = lambda user, type_: LARGEST
+            # Nobody wants to see Gus when the server crashes, nor when it is back.
+            call.attended.show(call.track(GUS), None)
             call.crashed = time.monotonic()
             await room.restart(AWAY)
             call.server_back = time.monotonic()
-            call.back = await call.attended.flows(EVERYBODY, call.server_back, BACK)
+            call.back = await call.attended.flows([who for who in EVERYBODY if who != GUS], call.server_back, BACK)
+            if await call.attended.until(lambda: call.track(GUS, number=-1).added > call.crashed):
+                await _gus_again(call)
     return call, room.void(LATE_LIMIT)
 
 
@@ -205,6 +208,15 @@ async def _gus(call: Call) -> None:
         call.attended.attendance.wants(gus.session_id, VIDEO, wish)
         await (_unreceived(call, name, gus, 1.0) if wish is None else asyncio.sleep(1.5))
     call.asked["gus over"] = time.monotonic()
+
+
+async def _gus_again(call: Call) -> None:
+    """Is not shown in what came of him after the crash either, and then is."""
+    gus = call.track(GUS, number=-1)
+    await _unreceived(call, "gus unshown again", gus, 0.5)
+    call.asked["gus shown at last"] = time.monotonic()
+    call.attended.show(gus, LARGEST)
+    call.back |= await call.attended.flows([GUS], call.asked["gus shown at last"], BACK)
 
 
 async def _unreceived(call: Call, name: str, track: Received, seconds: float) -> None:

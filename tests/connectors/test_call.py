@@ -259,6 +259,15 @@ async def test_what_nobody_listens_to_is_not_sent_to_us(call: Call) -> None:
     assert call.track(GUS).between(0.0, call.asked["gus shown"]) == []
 
 
+@connectors(pause=True)
+async def test_what_is_not_wanted_of_a_server_that_crashed_is_not_sent_by_it_anew(call: Call) -> None:
+    before, after = call.last_packets["gus unshown again"]
+    assert before == after
+    gus = call.track(GUS, number=-1)
+    assert gus.added > call.crashed
+    _comes_at_once(gus, call.asked["gus shown at last"], AT_ONCE)
+
+
 @connectors()
 async def test_a_guest_who_published_while_nobody_listened_is_seen_at_once(call: Call) -> None:
     gus = call.track(GUS)

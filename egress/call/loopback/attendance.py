@@ -102,10 +102,13 @@ class LoopbackAttendance:
                     self._queue.put_nowait(Disconnected(f"the room does not answer ({error})"))
                 await asyncio.sleep(BACK_OFF)
                 continue
-            away = False
-            self._queue.put_nowait(Connected())
             self._wire.send({"op": "attend"})
+            answered = False
             while (message := await self._wire.read()) is not None:
+                if not answered:
+                    # Not sooner: what still listens may be a room that is dying.
+                    answered, away = True, False
+                    self._queue.put_nowait(Connected())
                 if message.get("event") == "ended":
                     break
                 await self._take(message)
@@ -114,10 +117,13 @@ class LoopbackAttendance:
                 await self._end_process()
                 self._queue.put_nowait(Ended("the room has ended"))
                 return
-            away = True
-            # Before anybody is told to have left: nobody did, as far as is known.
-            self._queue.put_nowait(Disconnected("the room has gone"))
+            if not away:
+                away = True
+                # Before anybody is told to have left: nobody did, as far as is known.
+                self._queue.put_nowait(Disconnected("the room has gone"))
             await self._leave()
+            if not answered:
+                await asyncio.sleep(BACK_OFF)
 
     async def _port(self) -> tuple[int, str]:
         if self._address.url is not None:
@@ -171,6 +177,9 @@ class LoopbackAttendance:
         self._muted[guest["id"]] = guest["muted"]
         if guest["id"] in self._levels:
             self._tell_levels()
+        if guest["id"] in self._unwanted and self._wire is not None:
+            # The room may be another process than the one that was told.
+            self._wire.send({"op": "want", "guest": guest["id"], "wanted": False})
 
     def _tell_levels(self) -> None:
         """The room tells who speaks to everybody, also of those whom we have not been told of yet."""
