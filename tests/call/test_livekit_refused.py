@@ -14,6 +14,7 @@ import pytest_asyncio
 from websockets.asyncio.server import ServerConnection, serve
 
 from egress.call.connector import ConnectorError
+from egress.call.livekit.attendance import LivekitAttendance
 from egress.call.model import Connected, Disconnected, Ended
 from tests.call.test_livekit_attend import attend
 from tests.rig.livekit import LivekitServer, why_not
@@ -163,6 +164,40 @@ async def test_a_url_that_is_no_livekit_is_told(livekit: LivekitServer, server: 
     assert error.code == "not_livekit"
     assert str(error).startswith("what answers at this URL is no LiveKit: it answers ")
     assert len(came) <= 12, "no storm"
+
+
+async def test_a_redirect_takes_no_token_elsewhere(livekit: LivekitServer) -> None:
+    async with tcp(PAGE) as (elsewhere, came):
+        there = f"HTTP/1.1 307 Temporary\r\nLocation: ws://{elsewhere}/rtc\r\nContent-Length: 0\r\n\r\n"
+        async with tcp(there.encode()) as (address, _):
+            error = await refusal(livekit, url=f"ws://{address}")
+        assert came == []
+    assert error.code == "not_livekit"
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 70 + ".example"])
+async def test_a_name_that_no_host_can_have_is_told(livekit: LivekitServer, host: str) -> None:
+    assert (await refusal(livekit, url=f"ws://{host}:7880")).code == "not_livekit"
+
+
+async def test_what_goes_wrong_unexpectedly_is_tried_again(
+    livekit: LivekitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = LivekitAttendance._answer
+    faults = [RuntimeError("never expected")]
+
+    async def faulty(self: LivekitAttendance, offer: Any) -> None:
+        if faults:
+            raise faults.pop()
+        await answers(self, offer)
+
+    monkeypatch.setattr(LivekitAttendance, "_answer", faulty)
+    await livekit.create_room("again", empty_timeout=600)
+    async with attend(livekit, "again") as call:
+        await call.until(lambda: len(call.told(Connected)) == 2)
+        await asyncio.sleep(1.0)
+    assert call.error is None
+    assert len(call.told(Disconnected)) == 1
 
 
 async def test_a_server_that_is_away_is_asked_ever_more_rarely(livekit: LivekitServer) -> None:

@@ -130,6 +130,10 @@ class LivekitAttendance:
                 left = Departure(then, str(not_livekit(str(foreign))))
             except OSError as error:
                 left = Departure(then, str(error))
+            except Exception as error:
+                # Whoever listens must not wait for ever for what no task will tell any more.
+                log.exception("the room could not be followed")
+                left = Departure(Then.REJOIN, f"the room could not be followed: {error!r}")
             if left.then is Then.END:
                 self._queue.put_nowait(Ended(left.reason, left.code))
                 return

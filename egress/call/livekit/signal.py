@@ -53,6 +53,13 @@ class Resume:
     sid: str
 
 
+class _Straight(connect):
+    """Goes nowhere else: a redirect would take the token to whoever it names."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
 class Signal:
     """One connection. Raises ConnectionError wherever it is found to be lost."""
 
@@ -77,7 +84,7 @@ class Signal:
         if resume is not None:
             asked |= {"reconnect": 1, "sid": resume.sid}
         try:
-            socket = await connect(
+            socket = await _Straight(
                 f"{url.rstrip('/')}/rtc?{urlencode(asked)}",
                 # Not in the URL, which proxies write into their logs.
                 additional_headers={"Authorization": f"Bearer {token}"},
@@ -94,7 +101,7 @@ class Signal:
             raise Turned(status, body.decode(errors="replace").strip()[:300]) from error
         except InvalidMessage as error:
             raise Foreign("without HTTP") from error
-        except (InvalidHandshake, InvalidURI) as error:
+        except (InvalidHandshake, InvalidURI, ValueError) as error:  # of a name that is none of a host, too
             raise Foreign(f"without a WebSocket ({type(error).__name__})") from error
         except TimeoutError as error:
             if await _listens(url):
