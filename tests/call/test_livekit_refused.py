@@ -81,10 +81,11 @@ async def test_a_ready_token_lets_us_in(livekit: LivekitServer) -> None:
 
 
 async def test_of_two_with_the_same_token_the_later_one_stays(livekit: LivekitServer) -> None:
-    token = livekit.token("recorder", "here", hidden=True, canPublish=False)
-    async with attend(livekit, "here", token=token, api_key=None, api_secret=None) as first:
+    await livekit.create_room("twice", empty_timeout=600)
+    token = livekit.token("recorder", "twice", hidden=True, canPublish=False)
+    async with attend(livekit, "twice", token=token, api_key=None, api_secret=None) as first:
         await first.hears(Connected)
-        async with attend(livekit, "here", token=token, api_key=None, api_secret=None) as second:
+        async with attend(livekit, "twice", token=token, api_key=None, api_secret=None) as second:
             await second.hears(Connected)
             await first.until(lambda: first.error is not None)
             await asyncio.sleep(1.0)
