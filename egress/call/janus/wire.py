@@ -13,9 +13,11 @@ from json import dumps, loads
 from typing import Any, Protocol
 
 import httpx
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 from websockets.typing import Subprotocol
+
+from egress.call.straight import StraightConnect
 
 Message = dict[str, Any]
 
@@ -118,7 +120,7 @@ class WebSocketWire:
 
     async def open(self, on_message: Callable[[Message], None], on_lost: Callable[[str], None]) -> None:
         try:
-            self._socket = await connect(
+            self._socket = await StraightConnect(
                 self._url,
                 subprotocols=[Subprotocol("janus-protocol")],
                 open_timeout=CONNECT_TIMEOUT,

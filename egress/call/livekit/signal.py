@@ -14,8 +14,10 @@ from urllib.parse import urlencode, urlsplit
 
 from google.protobuf.message import DecodeError
 from livekit.protocol import rtc
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus, InvalidURI
+
+from egress.call.straight import StraightConnect
 
 PROTOCOL = 15
 CONNECT_TIMEOUT = 3.0
@@ -53,13 +55,6 @@ class Resume:
     sid: str
 
 
-class _Straight(connect):
-    """Goes nowhere else: a redirect would take the token to whoever it names."""
-
-    def process_redirect(self, exc: Exception) -> Exception | str:
-        return exc
-
-
 class Signal:
     """One connection. Raises ConnectionError wherever it is found to be lost."""
 
@@ -84,7 +79,7 @@ class Signal:
         if resume is not None:
             asked |= {"reconnect": 1, "sid": resume.sid}
         try:
-            socket = await _Straight(
+            socket = await StraightConnect(
                 f"{url.rstrip('/')}/rtc?{urlencode(asked)}",
                 # Not in the URL, which proxies write into their logs.
                 additional_headers={"Authorization": f"Bearer {token}"},
