@@ -14,7 +14,7 @@ demo: ## Record a call of three guests inside this machine, and show what came o
 	@sh scripts/setup.sh demo
 	@.venv/bin/wallflower demo
 
-test: ## Run the tests (a real Janus, real browsers and databases where root lets us; 15 minutes)
+test: ## Run the tests (a real Janus and LiveKit, real browsers and databases where root lets us; 40 minutes)
 	@sh scripts/setup.sh test
 	@.venv/bin/python -m pytest -v --durations=15
 
