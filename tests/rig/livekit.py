@@ -313,7 +313,6 @@ class LivekitServer:
 
     def _config(self) -> str:
         # Clients are told a STUN server; without one of its own they would be sent to the Internet's.
-        # Guests of the rig speak softly all the time: a few dB below what counts as speaking by default.
         return f"""port: 7880
 bind_addresses: ["{self.address}"]
 keys:
@@ -329,8 +328,6 @@ rtc:
   congestion_control:
     enabled: true
     allow_pause: true
-audio:
-  active_level: 55
 room:
   auto_create: {str(self._auto_create).lower()}
   empty_timeout: {EMPTY_TIMEOUT}
