@@ -32,6 +32,8 @@ ROOM = "call"
 """A room for tests that need but one."""
 EMPTY_TIMEOUT = 10
 """Seconds that a room which was made by the API waits for somebody."""
+ACTIVE_LEVEL = 35
+"""LiveKit's own default: the hum of the rig's guests is too soft to be speech."""
 DEPARTURE_TIMEOUT = 5
 """Seconds that a room stays after the last one left."""
 
@@ -54,14 +56,16 @@ def why_not() -> str | None:
 class LivekitServer:
     """``async with LivekitServer() as livekit``: a running server, gone with its namespace at the end.
 
-    Without ``auto_create`` a room is there only when :meth:`create_room` has made it.
+    Without ``auto_create`` a room is there only when :meth:`create_room` has made it. ``active_level`` is how many dB
+    below the loudest somebody speaks at least.
     """
 
     api_key = "rig"
     api_secret = "a-secret-of-the-rig-for-tests-only-0123456789"
 
-    def __init__(self, *, auto_create: bool = True) -> None:
+    def __init__(self, *, auto_create: bool = True, active_level: int = ACTIVE_LEVEL) -> None:
         self._auto_create = auto_create
+        self._active_level = active_level
         self._namespace: Namespace | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._program = Path()
@@ -328,6 +332,8 @@ rtc:
   congestion_control:
     enabled: true
     allow_pause: true
+audio:
+  active_level: {self._active_level}
 room:
   auto_create: {str(self._auto_create).lower()}
   empty_timeout: {EMPTY_TIMEOUT}
