@@ -24,6 +24,7 @@ from tests.rig.livekit_client import Signal
 from tests.rig.livekit_subscriber import LivekitSubscriber
 from tests.rig.livekit_token import signed
 from tests.rig.required import unless
+from tests.rig.servers.stranger import stranger
 
 pytestmark = [unless(livekit.why_not()), pytest.mark.asyncio(loop_scope="module")]
 
@@ -218,18 +219,8 @@ async def test_a_right_that_only_the_server_finds_lacking_is_told_as_such(
 @asynccontextmanager
 async def something_else(answer: bytes | None) -> AsyncIterator[str]:
     """A server that answers every request with this, or with nothing at all. Yields its URL."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        if answer is None:
-            await asyncio.sleep(60)
-        else:
-            writer.write(answer)
-        writer.close()
-
-    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with listening:
-        yield f"ws://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+    async with stranger(answer) as (address, _):
+        yield f"ws://{address}"
 
 
 def http(status: str, content_type: str, body: str, *headers: str) -> bytes:

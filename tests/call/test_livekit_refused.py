@@ -20,6 +20,7 @@ from tests.call.test_livekit_attend import attend
 from tests.rig.livekit import LivekitServer, why_not
 from tests.rig.required import require
 from tests.rig.servers.server import free_port
+from tests.rig.servers.stranger import stranger
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -101,26 +102,6 @@ async def test_a_room_that_is_missing_and_not_made_by_joining_is_told(livekit: L
 
 
 @asynccontextmanager
-async def tcp(answer: bytes | None) -> AsyncIterator[tuple[str, list[float]]]:
-    """A server that says the same to everybody and hangs up, or nothing; its address, and when somebody came."""
-    came: list[float] = []
-
-    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        came.append(time.monotonic())
-        await reader.read(4096)
-        if answer is not None:
-            writer.write(answer)
-            await writer.drain()
-        else:
-            await reader.read()
-        writer.close()
-
-    server = await asyncio.start_server(take, "127.0.0.1", 0)
-    async with server:
-        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}", came
-
-
-@asynccontextmanager
 async def websocket(talk: Callable[[ServerConnection], Awaitable[None]]) -> AsyncIterator[tuple[str, list[float]]]:
     came: list[float] = []
 
@@ -149,11 +130,11 @@ ELSEWHERE = b"HTTP/1.1 302 Found\r\nLocation: https://example.com/\r\nContent-Le
 @pytest.mark.parametrize(
     "server",
     [
-        lambda: tcp(PAGE),
-        lambda: tcp(NO_PAGE),
-        lambda: tcp(ELSEWHERE),
-        lambda: tcp(b"220 mail.example.com ESMTP\r\n"),
-        lambda: tcp(None),
+        lambda: stranger(PAGE),
+        lambda: stranger(NO_PAGE),
+        lambda: stranger(ELSEWHERE),
+        lambda: stranger(b"220 mail.example.com ESMTP\r\n"),
+        lambda: stranger(None),
         lambda: websocket(_silent),
         lambda: websocket(_chatty),
     ],
@@ -168,9 +149,9 @@ async def test_a_url_that_is_no_livekit_is_told(livekit: LivekitServer, server: 
 
 
 async def test_a_redirect_takes_no_token_elsewhere(livekit: LivekitServer) -> None:
-    async with tcp(PAGE) as (elsewhere, came):
+    async with stranger(PAGE) as (elsewhere, came):
         there = f"HTTP/1.1 307 Temporary\r\nLocation: ws://{elsewhere}/rtc\r\nContent-Length: 0\r\n\r\n"
-        async with tcp(there.encode()) as (address, _):
+        async with stranger(there.encode()) as (address, _):
             error = await refusal(livekit, url=f"ws://{address}")
         assert came == []
     assert error.code == "not_livekit"
@@ -203,7 +184,7 @@ async def test_what_goes_wrong_unexpectedly_is_tried_again(
 
 async def test_a_server_that_is_away_is_asked_ever_more_rarely(livekit: LivekitServer) -> None:
     busy = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
-    async with tcp(busy) as (address, came), attend(livekit, "here", url=f"http://{address}") as call:
+    async with stranger(busy) as (address, came), attend(livekit, "here", url=f"http://{address}") as call:
         await asyncio.sleep(9.0)
     pauses = [after - before for before, after in itertools.pairwise(came)]
     assert len(came) <= 9
