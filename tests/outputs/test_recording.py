@@ -305,5 +305,9 @@ def test_a_writer_that_ends_for_any_reason_fails_its_recording(tmp_path: Path, c
     with pytest.raises(OutputError):
         maker.run(30)
         maker.finish()
+    # The writer's thread tells it after it has closed what it can.
+    deadline = time.monotonic() + 5.0
+    while not maker.told.failures and time.monotonic() < deadline:
+        time.sleep(0.01)
     assert [code for code, _ in maker.told.failures] == ["spool_error"]
     assert "a fault of ours" in caplog.text
