@@ -46,6 +46,13 @@ class Told(RecordingListener):
     def failed(self, code: str, message: str) -> None:
         self.failures.append((code, message))
 
+    def codes(self) -> list[str]:
+        """Of failures. The writer's thread tells one after it has closed what it can."""
+        deadline = time.monotonic() + 5.0
+        while not self.failures and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return [code for code, _ in self.failures]
+
 
 class Maker:
     """A program without a stage: a picture whose luma counts ticks, and a tone."""
@@ -279,7 +286,7 @@ def test_a_full_disk_ends_the_recording_with_that_reason_and_keeps_what_was_writ
         maker.finish()
     assert raised.value.code == "disk_full"
     maker.recording._thread.join(10)  # it closes what it can before it tells
-    assert [code for code, _ in maker.told.failures] == ["disk_full"]
+    assert maker.told.codes() == ["disk_full"]
     assert str(tiny_disk) in maker.told.failures[0][1]
     copy = tmp_path / f"copy.{suffix}"
     shutil.copy(maker.told.parts_opened[0].path, copy)
@@ -305,9 +312,5 @@ def test_a_writer_that_ends_for_any_reason_fails_its_recording(tmp_path: Path, c
     with pytest.raises(OutputError):
         maker.run(30)
         maker.finish()
-    # The writer's thread tells it after it has closed what it can.
-    deadline = time.monotonic() + 5.0
-    while not maker.told.failures and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert [code for code, _ in maker.told.failures] == ["spool_error"]
+    assert maker.told.codes() == ["spool_error"]
     assert "a fault of ours" in caplog.text
