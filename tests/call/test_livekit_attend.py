@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from livekit.protocol import models
+from livekit.protocol import models, rtc
 
 from egress.call.connector import Attending
 from egress.call.livekit.address import LivekitAddress
@@ -171,6 +171,19 @@ async def test_an_administrator_who_puts_us_out_ends_it(livekit: LivekitServer, 
             await livekit.remove_participant(room, we.identity)
             ended = await call.hears(Ended)
     assert (ended.code, ended.reason) == ("removed", "removed by an administrator")
+
+
+@pytest.mark.parametrize("token", [None, "the old token"])
+async def test_whoever_is_moved_to_another_room_joins_that_one_again(token: str | None) -> None:
+    opens = {"api_key": "key", "api_secret": "secret"} if token is None else {"token": token}
+    address = LivekitAddress(url="ws://127.0.0.1:1", room="here", **opens)
+    attendance = LivekitAttendance(address, Attending("default:test", IceSettings()))
+    attendance._moved(rtc.RoomMovedResponse(room=models.Room(name="there"), token="the new token"))
+    assert attendance._address.room == "there"
+    if token is not None:
+        assert attendance._address.token is not None
+        assert attendance._address.token.get_secret_value() == "the new token"
+    await attendance.close()
 
 
 async def test_a_room_that_is_deleted_is_over(livekit: LivekitServer, room: str) -> None:

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from livekit.protocol import models, rtc
+from pydantic import SecretStr
 
 from egress.call.connector import ROOM_GONE, Attending, ConnectorError
 from egress.call.livekit import roster as rosters
@@ -346,7 +347,11 @@ class LivekitAttendance:
     def _moved(self, moved: rtc.RoomMovedResponse) -> None:
         """An administrator has taken us to another room, where the recording goes on."""
         log.warning("moved to another room by the server")
-        self._refreshed = moved.token or self._refreshed
+        there: dict[str, Any] = {"room": moved.room.name or self._address.room}
+        if moved.token and self._address.token is not None:
+            there["token"] = SecretStr(moved.token)
+        self._address = self._address.model_copy(update=there)
+        self._refreshed = None
         self._sid = moved.participant.sid or self._sid
         self._become(rosters.joined(moved.other_participants, self._address.roles_key), {})
         self._room(moved.room)
