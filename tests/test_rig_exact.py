@@ -114,12 +114,14 @@ async def test_a_clock_an_hour_ahead_shows_in_sender_reports_and_nowhere_else() 
 
 async def test_sound_arrives_as_it_was_meant() -> None:
     async with sending(DeviceClock(math.floor(time.time()))) as sent:
-        await asyncio.sleep(2.5)
+        await asyncio.sleep(3.5)
         sent.microphone.muted = True
         await asyncio.sleep(0.8)
     samples = np.concatenate([f.to_ndarray().reshape(-1, 2)[:, 0] for f in sent.received["audio"]])
     heard: sound.Samples = (samples / 32768).astype(np.float32)
-    onsets = sound.onsets(sound.envelope(heard, sound.beep_frequency(2)))
+    # The first may be the rest of a beep that had begun before the connection stood.
+    onsets = sound.onsets(sound.envelope(heard, sound.beep_frequency(2)))[1:]
+    assert len(onsets) >= 2
     assert np.diff(onsets) == pytest.approx([1.0] * (len(onsets) - 1), abs=0.001)
     hum = sound.envelope(heard, sound.hum_frequency(2))
     assert sound.decibels(float(np.median(hum[200:3000]))) == pytest.approx(-38, abs=0.5)
