@@ -13,6 +13,10 @@ Source = Literal["video", "screen_share"]
 ScaleMode = Literal["fit", "fill"]
 Horizontal = Literal["left", "center", "right"]
 Vertical = Literal["top", "center", "bottom"]
+Moderation = Literal["show", "blur", "hide"]
+Place = Literal["stage", "bar", "grid", "presenter"]
+"""What a tile is in its layout: the one on the stage, one of the bar beside it, one of a grid, or the camera laid over
+a shared screen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,10 @@ class ParticipantView:
     is_dominant_speaker: bool = False
     is_pinned: bool = False
     joined_at: float = 0.0
+    is_portrait: bool | None = None
+    """Whether their camera's picture is taller than wide; None while that is not known."""
+    moderation: Moderation = "show"
+    """What a moderator lets be seen of their pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +88,8 @@ class Label:
     radius: int
     font_size: int
     muted: bool = False
+    margin_inline: int = 0
+    margin_block: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +126,48 @@ class Tile:
     placeholder: Placeholder
     label: Label | None = None
     border: Border | None = None
+    participant: ParticipantView | None = None
+    """Who it is, for painters that style by state (speaking, pinned, muted, …)."""
+    place: Place = "grid"
+    blurred: bool = False
+    """Whether the picture is made unrecognisable."""
+    mirrored: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Backdrop:
+    """A picture behind the tiles. ``size``, ``position`` and ``repeat`` are CSS's background properties."""
+
+    image: str
+    size: str = "auto"
+    position: str = "0% 0%"
+    repeat: str = "repeat"
+
+
+@dataclass(frozen=True, slots=True)
+class Logo:
+    """A picture above everything. A side that is None follows from the other one and the picture's shape."""
+
+    image: str
+    width: int | None
+    height: int | None
+    horizontal: Horizontal
+    vertical: Vertical
+    margin_inline: int
+    margin_block: int
+
+
+@dataclass(frozen=True, slots=True)
+class Title:
+    """A line of text above everything."""
+
+    text: str
+    color: Color
+    font_size: int
+    horizontal: Horizontal
+    vertical: Vertical
+    margin_inline: int
+    margin_block: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,3 +183,10 @@ class Scene:
     background: Color
     tiles: tuple[Tile, ...] = ()
     layout: str = ""
+    backdrop: Backdrop | None = None
+    logo: Logo | None = None
+    title: Title | None = None
+    timestamp: str = ""
+    """The time of day to show, for those who look for faults; empty where none is asked for."""
+    transition_ms: int = 0
+    """How long tiles that are in this scene and in the one before take to their new places; 0 is a cut."""
