@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from layouts.engine import compose
 from layouts.native import NativePainter
 from layouts.options import parse_options
 from layouts.scene import CallView, Scene, Tile
+from layouts.steady import Steady
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +41,7 @@ class Director:
         self._program = program
         self._layout = layout
         self._options = parse_options(layout.name, layout.options)
+        self._steady = Steady()
         self._painting = painting
         self._maker: DecorMaker | None = None
         self._scene: Scene | None = None
@@ -51,7 +54,10 @@ class Director:
 
     def update(self, view: CallView, now: float) -> bool:
         """Look at the call; True if the scene changed. ``now`` is when it was like that (monotonic seconds)."""
-        scene = compose(self._layout.name, self._options, self._program.size, view, self._scene)
+        view = self._steady.view(view, now)
+        scene = compose(
+            self._layout.name, self._options, self._program.size, view, self._scene, now=now, wall=time.time()
+        )
         if scene == self._scene:
             return False
         self._scene = scene
