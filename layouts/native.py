@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from layouts.images import ImageSource, NoImages
+from layouts.images import AVATAR_SIDE, CANVAS_SIDE, ImageSource, NoImages
 from layouts.lru import BoundedCache
 from layouts.painting.borders import draw_border
 from layouts.painting.ground import draw_ground, draw_tiles
@@ -70,14 +70,14 @@ class NativePainter:
     def placeholder(self, tile: Tile) -> Pixels:
         """What a tile shows without a picture: (height, width, 4), opaque."""
         size = (tile.rect.width, tile.rect.height)
-        avatar = self._image(tile.placeholder.image)
+        avatar = self._image(tile.placeholder.image, AVATAR_SIDE)
         return self._placeholders.get(
             (size, tile.placeholder, _identity(avatar)),
             lambda: draw_placeholder(self._text, size, tile.placeholder, avatar),
         )
 
-    def _image(self, address: str | None) -> Any | None:
-        return self._images.get(address) if address else None
+    def _image(self, address: str | None, side: int = CANVAS_SIDE) -> Any | None:
+        return self._images.get(address, side) if address else None
 
     def _ground(self, scene: Scene) -> tuple[object, Pixels]:
         """The canvas without tiles, and what it is known by."""

@@ -43,6 +43,6 @@ class Stills:
     def generation(self) -> int:
         return len(self.images)
 
-    def get(self, address: str) -> Any | None:
+    def get(self, address: str, side: int) -> Any | None:
         self.asked.append(address)
         return self.images.get(address)
