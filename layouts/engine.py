@@ -15,6 +15,8 @@ from layouts.tiles import dressed
 _PRESENTER_SHARE = 240 / 1280
 _PRESENTER_SHARE_PORTRAIT = 0.3
 _PRESENTER_INSET = 10 / 720
+_FRAME = frozenset({"border_width", "border", "border_rounded", "border_radius", "highlight", "highlight_width"})
+"""Options of the line around a tile."""
 _LARGEST_BAR = 80
 """Percent of the canvas."""
 
@@ -107,7 +109,7 @@ def _single(view: _View) -> tuple[Tile, ...]:
         return ()
     # A line marks one tile among several. Around the only picture it would look like a fault, so here it is
     # drawn only when it was asked for.
-    framed = any("border" in name or "highlight" in name for name in asked.given)
+    framed = not asked.given.isdisjoint(_FRAME)
     across = asked.padding_inline.pixels(canvas, canvas.width)
     along = asked.padding_block.pixels(canvas, canvas.width)
     area = geometry.inset(canvas, across, along)
