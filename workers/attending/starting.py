@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from egress.protocol import Attend, EgressSpec, Job, Start, Stop
+from egress.protocol import Attend, EgressSpec, GuardRules, Job, Start, Stop
 from workers.attendants import Attendant, AttendantGone
 from workers.attending import clearing
 from workers.attending.admission import TAKEN_UP, admit, drop, order
@@ -136,6 +136,7 @@ def job(engaged: Engagement, specs: list[EgressSpec]) -> Job:
         epoch=engaged.epoch,
         connector=resolved(engaged.session.connector, settings.projects),
         ice=engaged.around.ice,
+        guard=GuardRules(schemes=sorted(settings.guard.schemes), allow_private=settings.guard.allow_private),
         spool=settings.spools,
         delay=settings.recording.delay,
         orphan_timeout=settings.attendants.orphan_timeout,
