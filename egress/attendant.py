@@ -113,6 +113,12 @@ class Attendant:
         folder = self.job.spool / spec.egress_id
         try:
             with about(egress_id=spec.egress_id):
+                if spec.page is not None:
+                    # What drives a browser takes long to load, and few calls need it.
+                    from egress.page.recording import PageRecording
+
+                    self.egresses[spec.egress_id] = PageRecording(spec, folder, self.job, self._painting, self._tell)
+                    return
                 self.egresses[spec.egress_id] = CompositeEgress(
                     spec, folder, self.job.epoch, self._stage, self._painting, self._images, self._tell
                 )
@@ -145,6 +151,7 @@ class Attendant:
         for egress in self.egresses.values():
             egress.stop(reason)
         await asyncio.gather(*(e.over.wait() for e in self.egresses.values()))
+        await asyncio.gather(*(e.close() for e in self.egresses.values()))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -330,13 +337,11 @@ class Attendant:
                     wanted[key] = larger(wanted.get(key), wish)
         self._receive_wanted(wanted, now)
         self._see_how_it_comes(now)
-        if self._connected_at is not None:
-            for egress in self.egresses.values():
-                if not egress.started and not egress.over.is_set() and self._can_begin(egress, now):
-                    egress.begin(self.state, self._away)
-                    log.info(
-                        "recording %s, %.0f ms in the call", egress.spec.egress_id, (now - self._connected_at) * 1000
-                    )
+        for egress in self.egresses.values():
+            if not egress.started and not egress.over.is_set() and self._can_begin(egress, now):
+                egress.begin(self.state, self._away, egress.ready_at)
+                in_call = now - (self._connected_at or now)
+                log.info("recording %s, %.0f ms in the call", egress.spec.egress_id, in_call * 1000)
         self._tell_room()
 
     def _listen_without_levels(self, now: float) -> None:
@@ -383,7 +388,10 @@ class Attendant:
 
     def _can_begin(self, egress: CompositeEgress, now: float) -> bool:
         """Not before the first pictures are there, so that no recording begins with placeholders; but soon."""
-        assert self._connected_at is not None
+        if egress.spec.page is not None:
+            return egress.ready_at is not None
+        if self._connected_at is None:
+            return False
         waited = now - self._connected_at
         if waited >= FIRST_PICTURE:
             return True

@@ -59,6 +59,8 @@ class CompositeEgress:
         self.started = False
         self.stopping = False
         self.over = asyncio.Event()
+        self.ready_at: float | None = None
+        """When that which is recorded was ready by itself (monotonic seconds); None where the call decides."""
         self._stage = stage
         self._tell = tell
         self._loop = asyncio.get_running_loop()
@@ -85,23 +87,32 @@ class CompositeEgress:
             listener=_Life(self),
         )
         layout = Layout(spec.layout.name, spec.layout.options)
-        self.director = Director(self.program, layout, painting, images) if width else None
+        self.director = Director(self.program, layout, painting, images) if width and spec.page is None else None
 
     @property
     def recorded(self) -> float:
         """Seconds since the first picture was taken."""
         return 0.0 if self._begun_at is None else time.time() - self._begun_at
 
-    def begin(self, state: CallState, away: str | None) -> None:
-        """Record the call from now on; ``away`` says why the SFU is out of reach, None when it is not."""
+    def begin(self, state: CallState, away: str | None, at: float | None = None) -> None:
+        """Record the call from now on, or since ``at`` (monotonic seconds, just past).
+
+        ``away`` says why the SFU is out of reach, None when it is not.
+        """
         self.started = True
-        now = time.monotonic()
+        now = time.monotonic() if at is None else at
         self._begun_at = self._stage.start(self.program, now)
         self._reception = ReceptionLog(state, now, self._begun_at, away)
         self._tell(EgressStarted(at=utc(self._begun_at), egress_id=self.spec.egress_id))
 
-    def stop(self, reason: str, code: str = "") -> None:
-        """Record nothing more; the last file follows. With a ``code`` that end is a failure, told after the file."""
+    async def close(self) -> None:
+        """Let go of what is this recording's alone, once it is over."""
+
+    def stop(self, reason: str, code: str = "", at: float | None = None) -> None:
+        """Record nothing more; the last file follows. With a ``code`` that end is a failure, told after the file.
+
+        ``at`` (monotonic seconds, just past) is when it ends; None is now.
+        """
         if self.stopping or self.over.is_set():
             return
         self.stopping = True
@@ -109,13 +120,16 @@ class CompositeEgress:
         self._received()
         self._tell(EgressStopped(at=utc(time.time()), egress_id=self.spec.egress_id, reason=reason))
         if self.started:
-            self._stage.stop(self.program, time.monotonic())
+            self._end_program(time.monotonic() if at is None else at)
         elif code:
             self.fail(code, reason)
         else:
             self.over.set()
             self._stage.stop(self.program, time.monotonic())
             self._tell_end()
+
+    def _end_program(self, at: float) -> None:
+        self._stage.stop(self.program, at)
 
     def fail(self, code: str, message: str) -> None:
         """End with an error. What was closed before stays good."""

@@ -40,6 +40,7 @@ def start(tx: Session, settings: Settings, message: StartRecording, request: Req
         session_id=message.session_id,
         request_id=message.request_id,
         asked_ms=request.sent_ms,
+        app=message.app,
     )
     written = wishes.want(tx, wish, request.now)
     return Outcome([written.egress_id], written.created)
