@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from layouts.images import ImageSource, NoImages
 from layouts.native import NativePainter
 from layouts.options import parse_options
 from layouts.scene import CallView, Scene, Tile
+from layouts.steady import Steady
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +44,7 @@ class Director:
         self._program = program
         self._layout = layout
         self._options = parse_options(layout.name, layout.options)
+        self._steady = Steady()
         self._painting = painting
         self._images = images or NoImages()
         self._painted_with = 0
@@ -61,7 +64,10 @@ class Director:
 
         ``now`` is when it was like that (monotonic seconds).
         """
-        scene = compose(self._layout.name, self._options, self._program.size, view, self._scene)
+        view = self._steady.view(view, now)
+        scene = compose(
+            self._layout.name, self._options, self._program.size, view, self._scene, now=now, wall=time.time()
+        )
         generation = self._images.generation
         if scene == self._scene:
             if generation == self._painted_with:
