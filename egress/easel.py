@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from egress.media.compositor import Decor, DecorMaker
+from egress.media.program import Program
+from layouts.images import ImageSource
 from layouts.native import NativePainter
 from layouts.scene import Scene
 
@@ -19,12 +20,29 @@ log = logging.getLogger(__name__)
 class Maker(Protocol):
     """Turns scenes into decor, on one thread."""
 
+    @property
+    def generation(self) -> int:
+        """Another number whenever a scene that was made may look different now. For any thread."""
+        ...
+
     def make(self, scene: Scene) -> Decor: ...
 
 
-def native() -> Maker:
-    """The maker for layouts that no style sheet changes. To be called on the thread that paints."""
-    return DecorMaker(NativePainter())
+class NativeMaker:
+    """Makes decor of scenes as they are, with pictures from ``images``."""
+
+    def __init__(self, images: ImageSource) -> None:
+        self._images = images
+        self._maker: DecorMaker | None = None
+
+    @property
+    def generation(self) -> int:
+        return self._images.generation
+
+    def make(self, scene: Scene) -> Decor:
+        if self._maker is None:
+            self._maker = DecorMaker(NativePainter(self._images))
+        return self._maker.make(scene)
 
 
 class Easel:
@@ -33,22 +51,19 @@ class Easel:
     With ``skips``, scenes that come faster than they can be painted are left out when another one has followed.
     """
 
-    def __init__(
-        self,
-        schedule: Callable[[float, Decor], None],
-        painting: ThreadPoolExecutor,
-        maker: Callable[[], Maker] = native,
-        *,
-        skips: bool = False,
-    ) -> None:
-        self._schedule = schedule
+    def __init__(self, program: Program, painting: ThreadPoolExecutor, maker: Maker, *, skips: bool) -> None:
+        self._program = program
         self._painting = painting
-        self._make_maker = maker
-        self._maker: Maker | None = None
+        self._maker = maker
         self._skips = skips
         self._waiting: deque[tuple[Scene, float]] = deque()
         self._pending: asyncio.Future[None] | None = None
         self._painted: tuple[Scene, Decor] | None = None
+
+    @property
+    def generation(self) -> int:
+        """Another number whenever a scene that was painted may look different now."""
+        return self._maker.generation
 
     @property
     def painted(self) -> tuple[Scene, Decor] | None:
@@ -67,15 +82,13 @@ class Easel:
             await asyncio.wait([self._pending])
 
     def _paint(self) -> None:
-        # On a painting thread, of which there is one, so scenes arrive in order.
+        # On the painting thread, of which there is one, so scenes arrive in order; Skia is not for several at a time.
         scene, when = self._waiting.popleft()
         if self._skips and self._waiting:
             return
-        if self._maker is None:
-            self._maker = self._make_maker()
         decor = self._maker.make(scene)
         self._painted = (scene, decor)
-        self._schedule(when, decor)
+        self._program.schedule(when, decor)
 
 
 def _log_failure(painted: asyncio.Future[None]) -> None:

@@ -22,9 +22,10 @@ from egress.browser.layout_page import LayoutPage, Stills, pixels
 from egress.browser.matte import beneath, keep_of, opaque, patches
 from egress.browser.studio import BrowserGone, Studio
 from egress.browser.supplies import TIMEOUT, Supplies, reason_of
+from egress.easel import NativeMaker
 from egress.media.compositor import Decor, DecorMaker
 from egress.url_guard import UrlRefused
-from layouts.native import NativePainter
+from layouts.images import ImageSource
 from layouts.rearranged import rearranged
 from layouts.scene import Placeholder, Rect, Scene, Tile
 
@@ -34,12 +35,15 @@ NOT_STYLED = "layout_not_styled"
 """The layout is not, or not always, drawn by its style sheet."""
 CSS_INCOMPLETE = "layout_css_incomplete"
 """Something that the style sheet names could not be had."""
-START_TIMEOUT = 15.0
+START_TIMEOUT = 8.0
 DRAW_TIMEOUT = 5.0
-PAUSES = (0.0, 5.0, 30.0, 120.0)
-"""Seconds after each failure of the browser in which it is not asked again; after as many failures, never."""
+PAUSES = (5.0, 30.0, 120.0)
+"""Seconds for which a browser that fails again and again is left alone; after as many failures, for good."""
 HEALTHY = 600.0
 """Seconds after which failures before are forgotten."""
+CSS_PAUSE = 30.0
+"""Seconds after which a style sheet is asked for again that its server did not give."""
+MOST_CSS_TRIES = 4
 MOST_KEPT = 64 << 20
 """Bytes of decor that is kept for when a scene comes back."""
 MOST_PLACEHOLDERS = 100
@@ -64,30 +68,38 @@ class _Painting:
 class StyledMaker:
     """Decor of one program's scenes. ``make`` is for one thread, which it makes wait for the browser.
 
-    ``changed`` is told, on any thread, that what was drawn looks different now: something came late.
+    ``images`` are for when they are painted without it.
     """
 
-    def __init__(
-        self, studio: Studio, url: str, size: tuple[int, int], warn: Warn, changed: Callable[[], None]
-    ) -> None:
+    def __init__(self, studio: Studio, url: str, size: tuple[int, int], images: ImageSource, warn: Warn) -> None:
         self._studio = studio
         self._url = url
         self._size = size
         self._warn = warn
-        self._changed = changed
-        self._native = DecorMaker(NativePainter())
+        self._native = NativeMaker(images)
         self._styled = DecorMaker(self)
         self._supplies: Supplies | None = None
         self._page: LayoutPage | None = None
         self._failures = 0
         self._failed_at = -math.inf
+        self._retry_at = -math.inf
+        self._drew = False
+        """Whether the browser has drawn something since it failed the last time."""
         self._reason = ""
+        self._has_css = False
+        self._css_tries = 0
+        self._css_retry_at = -math.inf
         self._generation = 0
         """That of the supplies, when what is drawn now was begun."""
         self._kept: OrderedDict[Scene, Decor] = OrderedDict()
         self._patches: dict[tuple[Rect, bytes], _Patch] = {}
         self._placeholders: OrderedDict[tuple[Rect, Placeholder, int], Pixels] = OrderedDict()
         self._painting: _Painting | None = None
+
+    @property
+    def generation(self) -> int:
+        arrived = 0 if self._supplies is None else self._supplies.generation
+        return self._native.generation + arrived
 
     def make(self, scene: Scene) -> Decor:
         """The scene as it is to be shown; its tiles lie where the style sheet put them."""
@@ -127,26 +139,30 @@ class StyledMaker:
         return self._placeholders[self._placeholder_key(tile)]
 
     def _may_try(self) -> bool:
-        if self._failures and time.monotonic() - self._failed_at > HEALTHY:
+        now = time.monotonic()
+        if now - self._failed_at > HEALTHY:
             self._failures = 0
-        if self._failures > len(PAUSES):
-            return False
-        return not self._failures or time.monotonic() - self._failed_at >= PAUSES[self._failures - 1]
+        return self._failures <= len(PAUSES) and now >= self._retry_at
 
     def _failed(self, reason: str) -> None:
         log.warning("a layout could not be drawn by the browser: %s", reason)
-        self._reason = reason
+        now = time.monotonic()
         self._failures += 1
-        self._failed_at = time.monotonic()
-        self._page = None
+        if not self._drew:
+            # It was started just now, in vain.
+            self._retry_at = now + PAUSES[min(self._failures, len(PAUSES)) - 1]
+        self._reason, self._failed_at, self._drew, self._page = reason, now, False, None
         self._studio.discard()
 
     def _draw(self, scene: Scene) -> Decor:
         page = self._page or self._open()
+        if not self._has_css and self._css_tries < MOST_CSS_TRIES and time.monotonic() >= self._css_retry_at:
+            self._style(page)
         stills = self._studio.run(page.show(scene), DRAW_TIMEOUT)
         drawn = rearranged(scene, stills.slots)
         self._painting, drawn = self._paint(drawn, stills, page)
         decor = self._styled.make(drawn)
+        self._drew = True
         self._prune()
         if stills.settled and self._supplies is not None and self._supplies.generation == self._generation:
             self._keep(scene, decor)
@@ -154,16 +170,27 @@ class StyledMaker:
 
     def _open(self) -> LayoutPage:
         if self._supplies is None:
-            self._supplies = self._studio.supplies(self._changed, lambda reason: self._warn(CSS_INCOMPLETE, reason))
-        page = self._studio.open(self._supplies, self._size, START_TIMEOUT)
+            self._supplies = self._studio.supplies(lambda reason: self._warn(CSS_INCOMPLETE, reason))
+        self._page = self._studio.open(self._supplies, self._size, START_TIMEOUT)
+        self._has_css = False
+        self._css_tries = 0
+        return self._page
+
+    def _style(self, page: LayoutPage) -> None:
+        """Lay the style sheet over ours. Without it, the page looks as we would paint it."""
+        assert self._supplies is not None
+        self._css_tries += 1
         try:
             where = self._studio.run(self._supplies.style_sheet(self._url), TIMEOUT + 2)
         except (UrlRefused, httpx.HTTPError, TimeoutError) as error:
             self._warn(NOT_STYLED, f"the layout is drawn without its style sheet: {reason_of(error)}")
+            refused = isinstance(error, UrlRefused) or (
+                isinstance(error, httpx.HTTPStatusError) and error.response.status_code < 500
+            )
+            self._css_retry_at = math.inf if refused else time.monotonic() + CSS_PAUSE
         else:
-            self._studio.run(page.use_style_sheet(where), DRAW_TIMEOUT)
-        self._page = page
-        return page
+            self._has_css = self._studio.run(page.use_style_sheet(where), DRAW_TIMEOUT)
+            self._kept.clear()
 
     def _paint(self, drawn: Scene, stills: Stills, page: LayoutPage) -> tuple[_Painting, Scene]:
         """Ground and patches; and the scene without the tiles of which nothing can be seen."""

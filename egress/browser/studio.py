@@ -58,11 +58,11 @@ class Studio:
         self._context: BrowserContext | None = None
         self._folder: Path | None = None
 
-    def supplies(self, arrived: Callable[[], None], refused: Callable[[str], None]) -> Supplies:
-        """What a page may load. ``arrived`` and ``refused`` are called on the browser's thread."""
+    def supplies(self, refused: Callable[[str], None]) -> Supplies:
+        """What a page may load. ``refused`` is told on the browser's thread why something cannot be had."""
 
         async def made() -> Supplies:
-            return Supplies(self._guard, arrived, refused)
+            return Supplies(self._guard, refused)
 
         return self.run(made(), 5)
 

@@ -58,15 +58,14 @@ class Supply:
 class Supplies:
     """What one page was given. Lives on the browser's event loop and outlives its page: nothing is fetched twice.
 
-    ``arrived`` is called when the last of what the page waited for is there.
+    ``refused`` is told why something cannot be had.
     """
 
-    def __init__(self, guard: Guard, arrived: Callable[[], None], refused: Callable[[str], None]) -> None:
+    def __init__(self, guard: Guard, refused: Callable[[str], None]) -> None:
         self.generation = 0
-        """Another number whenever something has come: what was drawn may look different now."""
+        """Another number when the last of what the page waited for has come: it looks different now."""
         self._guard = guard
         self._http = async_client(guard)
-        self._arrived = arrived
         self._refused = refused
         self._fetched: dict[str, asyncio.Task[Supply]] = {}
         self._bytes = 0
@@ -106,9 +105,7 @@ class Supplies:
             await route.fulfill(body=supply.content, headers={"content-type": kind, "access-control-allow-origin": "*"})
         finally:
             self._waiting -= 1
-            self.generation += 1
-            if self.complete:
-                self._arrived()
+            self.generation += self.complete
 
     async def close(self) -> None:
         for task in self._fetched.values():
