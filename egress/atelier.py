@@ -46,7 +46,7 @@ class Atelier:
         egress, a code, a sentence.
         """
         self._warn_of = warn
-        self._images = ImageStore(guard, unavailable)
+        self.images = ImageStore(guard, unavailable)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="paint")
         self._studio = Studio(guard)
         self._loop = asyncio.get_running_loop()
@@ -54,15 +54,15 @@ class Atelier:
     def paints(self, egress_id: str, layout: LayoutSettings, size: tuple[int, int]) -> Paints:
         """What a layout of that egress is painted with, on a canvas of that size."""
         if not layout.external_css_url:
-            return Paints(self._thread, NativeMaker(self._images), own=False)
+            return Paints(self._thread, NativeMaker(self.images), own=False)
         thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"paint-{egress_id}")
         warn = partial(self._warn, egress_id)
-        maker = StyledMaker(self._studio, layout.external_css_url, size, self._images, warn)
+        maker = StyledMaker(self._studio, layout.external_css_url, size, self.images, warn)
         return Paints(thread, maker, own=True)
 
     async def close(self) -> None:
         self._thread.shutdown(wait=False)
-        await asyncio.gather(self._images.close(), asyncio.to_thread(self._studio.close))
+        await asyncio.gather(self.images.close(), asyncio.to_thread(self._studio.close))
 
     def _warn(self, egress_id: str, code: str, message: str) -> None:
         try:
