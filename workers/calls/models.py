@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from egress.protocol import LayoutSettings, Quality
+from workers.calls.style_sheets import check_form
 from workers.sentences import At
 
 Mode = Literal["available", "disabled", "auto-on"]
@@ -55,9 +56,9 @@ class RecordSettings(Part):
     def _layout(cls, value: LayoutSettings) -> LayoutSettings:
         from layouts.options import LayoutError, check_layout
 
-        for field in ("external_css_url", "external_app_url"):
-            if getattr(value, field) is not None:
-                raise At(field, "pages and style sheets from elsewhere are not drawn; leave it out")
+        if value.external_app_url is not None:
+            raise At("external_app_url", "pages from elsewhere are not drawn; leave it out")
+        check_form(value)
         try:
             check_layout(value.name, value.options)
         except LayoutError as error:
