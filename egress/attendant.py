@@ -9,10 +9,10 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 from pydantic import ValidationError
 
+from egress.atelier import Atelier
 from egress.call.connector import Attendance, Attending, ConnectorError, connector
 from egress.call.model import (
     REMOVED,
@@ -31,7 +31,6 @@ from egress.call.model import (
 from egress.call.state import CallState
 from egress.composite import CompositeEgress, Tell, utc
 from egress.director import larger
-from egress.images.store import ImageStore
 from egress.logs import about
 from egress.media.audio_source import AudioSource
 from egress.media.compositor import TrackKey
@@ -55,6 +54,8 @@ FIRST_MEDIA = 0.25
 """Seconds after joining in which tracks may still be told before a recording begins."""
 FIRST_PICTURE = 0.8
 """Seconds after joining after which a recording begins even if a picture has not come."""
+FIRST_DRAWING = 10.0
+"""Seconds after joining after which a recording begins even if nothing is painted."""
 CONNECT_TIMEOUT = 30.0
 """Seconds in which the room must be reached for the first time."""
 
@@ -78,8 +79,7 @@ class Attendant:
         self._warnings = Warnings(tell)
         fps = job.egresses[0].video.fps if job.egresses else 30
         self._stage = Stage(fps, job.delay)
-        self._images = ImageStore(job.guard.guard(), self._warnings.unavailable)
-        self._painting = ThreadPoolExecutor(max_workers=1, thread_name_prefix="paint")
+        self._atelier = Atelier(job.guard.guard(), self._warnings.unavailable, self._warnings.layout)
         self._attendance: Attendance | None = None
         self._video: dict[TrackKey, VideoSource] = {}
         self._audio: dict[tuple[str, TrackType], AudioSource] = {}
@@ -117,10 +117,10 @@ class Attendant:
                     # What drives a browser takes long to load, and few calls need it.
                     from egress.page.recording import PageRecording
 
-                    self.egresses[spec.egress_id] = PageRecording(spec, folder, self.job, self._painting, self._tell)
+                    self.egresses[spec.egress_id] = PageRecording(spec, folder, self.job, self._atelier, self._tell)
                     return
                 self.egresses[spec.egress_id] = CompositeEgress(
-                    spec, folder, self.job.epoch, self._stage, self._painting, self._images, self._tell
+                    spec, folder, self.job.epoch, self._stage, self._atelier, self._tell
                 )
         except LayoutError as error:
             self._refuse(spec, "bad_layout", str(error))
@@ -159,9 +159,8 @@ class Attendant:
             seen.stop()
         for heard in self._audio.values():
             heard.stop()
-        await asyncio.gather(self._say_goodbye(), self._leave(), self._images.close())
+        await asyncio.gather(self._say_goodbye(), self._leave(), self._atelier.close())
         await asyncio.to_thread(self._stage.close)
-        self._painting.shutdown(wait=False)
 
     async def _say_goodbye(self) -> None:
         if self.telling is not None:
@@ -393,6 +392,8 @@ class Attendant:
         if self._connected_at is None:
             return False
         waited = now - self._connected_at
+        if egress.director is not None and not egress.director.ready and waited < FIRST_DRAWING:
+            return False
         if waited >= FIRST_PICTURE:
             return True
         if egress.director is None or waited < FIRST_MEDIA:

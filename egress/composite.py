@@ -6,10 +6,10 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
+from egress.atelier import Atelier
 from egress.call.model import CallEvent
 from egress.call.state import CallState
 from egress.director import Director, Layout
@@ -30,7 +30,6 @@ from egress.protocol import (
     Report,
 )
 from egress.report import PictureSizes, ReceptionLog
-from layouts.images import ImageSource
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +50,7 @@ class CompositeEgress:
         folder: Path,
         epoch: int,
         stage: Stage,
-        painting: ThreadPoolExecutor,
-        images: ImageSource,
+        atelier: Atelier,
         tell: Tell,
     ) -> None:
         self.spec = spec
@@ -87,7 +85,13 @@ class CompositeEgress:
             listener=_Life(self),
         )
         layout = Layout(spec.layout.name, spec.layout.options)
-        self.director = Director(self.program, layout, painting, images) if width and spec.page is None else None
+        self._paints = (
+            atelier.paints(spec.egress_id, spec.layout, (width, height)) if width and spec.page is None else None
+        )
+        self.director: Director | None = None
+        if self._paints is not None:
+            paints = self._paints
+            self.director = Director(self.program, layout, paints.thread, paints.maker, skips=paints.slow)
 
     @property
     def recorded(self) -> float:
@@ -124,7 +128,7 @@ class CompositeEgress:
         elif code:
             self.fail(code, reason)
         else:
-            self.over.set()
+            self._end()
             self._stage.stop(self.program, time.monotonic())
             self._tell_end()
 
@@ -136,7 +140,7 @@ class CompositeEgress:
         if self.over.is_set():
             return
         self.stopping = True
-        self.over.set()
+        self._end()
         self._stage.stop(self.program, time.monotonic())
         self._tell(
             EgressFailed(
@@ -220,8 +224,13 @@ class CompositeEgress:
         if self._failure is not None:
             self.fail(*self._failure)
             return
-        self.over.set()
+        self._end()
         self._tell_end()
+
+    def _end(self) -> None:
+        self.over.set()
+        if self._paints is not None:
+            self._paints.put_away()
 
 
 class _Parts(RecordingListener):

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from egress.protocol import LayoutSettings, Quality
 from workers.calls.pages import check_page_url
+from workers.calls.style_sheets import check_form
 from workers.sentences import At
 
 Mode = Literal["available", "disabled", "auto-on"]
@@ -63,8 +64,7 @@ class RecordSettings(Part):
                 raise At("external_app_url", str(error)) from None
             # What the app makes of its layouts and options is its own.
             return value
-        if value.external_css_url is not None:
-            raise At("external_css_url", "style sheets from elsewhere are not drawn; leave it out")
+        check_form(value)
         try:
             check_layout(value.name, value.options)
         except LayoutError as error:
