@@ -11,6 +11,14 @@ from workers.messages.calls import UpdateCall
 from workers.messages.recordings import StartRecording, StopAll, StopRecording
 from workers.messages.sessions import CallSessionEnded, CallSessionStarted
 from workers.messages.shape import Message
+from workers.messages.speech import (
+    SendClosedCaption,
+    StartClosedCaptions,
+    StartTranscription,
+    StopClosedCaptions,
+    StopTranscription,
+    UpdateTranscription,
+)
 from workers.payload import check, shown
 from workers.refused import BadMessage
 from workers.sentences import sentences
@@ -20,10 +28,16 @@ __all__ = [
     "CallSessionEnded",
     "CallSessionStarted",
     "Message",
+    "SendClosedCaption",
+    "StartClosedCaptions",
     "StartRecording",
+    "StartTranscription",
     "StopAll",
+    "StopClosedCaptions",
     "StopRecording",
+    "StopTranscription",
     "UpdateCall",
+    "UpdateTranscription",
     "named",
     "parse",
 ]
@@ -31,6 +45,12 @@ __all__ = [
 MESSAGES: dict[str, type[Message]] = {
     "start_recording": StartRecording,
     "stop_recording": StopRecording,
+    "start_transcription": StartTranscription,
+    "stop_transcription": StopTranscription,
+    "update_transcription": UpdateTranscription,
+    "start_closed_captions": StartClosedCaptions,
+    "stop_closed_captions": StopClosedCaptions,
+    "send_closed_caption": SendClosedCaption,
     "stop_all": StopAll,
     "call_session_started": CallSessionStarted,
     "call_session_ended": CallSessionEnded,
