@@ -9,21 +9,27 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from egress.protocol import CompositeRecording, EgressSpec
+from egress.protocol import EGRESS_SPEC, CompositeRecording, EgressSpec
 from workers.decisions import reservation, shortage
 from workers.ledger import lifecycle
 from workers.ledger.states import State
+from workers.ledger.steps import SPEECH
 from workers.ledger.tables import CallSession, Egress
 from workers.settings import Settings
 
 log = logging.getLogger(__name__)
 
+SPEECH_RESERVE = 4 * 2**20
+"""Bytes of the spool that text may need: hours of talk make some hundred thousand."""
 TAKEN_UP = (State.STARTING, State.ACTIVE)
 
 
 def order(egress: Egress) -> EgressSpec:
     """The egress as its attendant is told of it."""
-    return CompositeRecording.model_validate({**egress.spec, "egress_id": egress.id, "first_part": egress.next_part})
+    fields = {**egress.spec, "egress_id": egress.id}
+    if egress.kind not in SPEECH:
+        fields["first_part"] = egress.next_part
+    return EGRESS_SPEC.validate_python({"kind": egress.kind, **fields})
 
 
 def admit(tx: Session, settings: Settings, egress: Egress, now: datetime) -> bool:
@@ -72,4 +78,6 @@ def _no_room(tx: Session, settings: Settings, asking: list[Egress]) -> str | Non
 
 def _reserve(egress: Egress, hours: float) -> int:
     spec = order(egress)
+    if not isinstance(spec, CompositeRecording):
+        return SPEECH_RESERVE
     return reservation(spec.video.max_bitrate if spec.quality.size[0] else None, spec.audio.bitrate, hours)

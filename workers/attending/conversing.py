@@ -13,6 +13,7 @@ from egress.logs import about
 from egress.protocol import (
     Attend,
     Disconnected,
+    EgressEnded,
     EgressFailed,
     EgressSpec,
     EgressStarted,
@@ -25,6 +26,7 @@ from egress.protocol import (
     Ready,
     Refused,
     Report,
+    SetLanguage,
     Start,
     Stop,
     Warned,
@@ -38,6 +40,7 @@ from workers.decisions import Wanted, due, idle
 from workers.ledger import lifecycle, reports
 from workers.ledger.claims import owned
 from workers.ledger.states import State
+from workers.ledger.steps import SPEECH
 from workers.ledger.tables import Egress
 from workers.observing import metrics
 
@@ -54,6 +57,8 @@ class _Orders:
     start: list[EgressSpec] = field(default_factory=list)
     stop: dict[str, str] = field(default_factory=dict)
     """Egress to why, for people."""
+    languages: dict[str, str] = field(default_factory=dict)
+    """Egress to what is spoken from now on."""
     idle: bool = False
 
 
@@ -130,7 +135,7 @@ class Conversation:
         if report.seq:
             await self._attendant.ack(report.seq)
             engaged.changed.set()
-        if isinstance(report, PartClosed):
+        if isinstance(report, PartClosed | EgressEnded):
             engaged.around.delivery.wake()
         return report if isinstance(report, Over) else None
 
@@ -154,6 +159,8 @@ class Conversation:
                 await engaged.hold.wait()
                 for spec in orders.start:
                     await attendant.send(Start(epoch=engaged.epoch, egress=spec))
+                for egress_id, language in orders.languages.items():
+                    await attendant.send(SetLanguage(epoch=engaged.epoch, egress_id=egress_id, language=language))
                 for egress_id, reason in orders.stop.items():
                     await attendant.send(Stop(epoch=engaged.epoch, egress_id=egress_id, reason=reason))
                 if orders.idle:
@@ -182,12 +189,19 @@ class Conversation:
                 elif admit(tx, engaged.around.settings, egress, moment):
                     lifecycle.starting(egress, moment)
                     orders.start.append(order(egress))
+            for egress in live.values():
+                language = egress.spec.get("language") if egress.kind in SPEECH else None
+                if language is not None and told.get(egress.id) == "start" and egress.id not in orders.stop:
+                    if engaged.languages.get(egress.id) != language:
+                        orders.languages[egress.id] = language
             orders.idle = idle(_wanted(e) for e in live.values() if not State(e.state).over)
             return orders
 
         orders = await engaged.around.ledger.write(decide)
         engaged.told |= {spec.egress_id: "start" for spec in orders.start}
         engaged.told |= dict.fromkeys(orders.stop, "stop")
+        engaged.spoken_in(orders.start)
+        engaged.languages |= orders.languages
         return orders
 
 
@@ -231,7 +245,7 @@ def _say(cid: str, report: Report) -> None:
         case Disconnected():
             log.warning("%s: the SFU is out of reach: %s", cid, report.reason)
         case EgressStarted():
-            log.info("%s: recording %s", cid, report.egress_id)
+            log.info("%s: %s has begun", cid, report.egress_id)
         case EgressStopped():
             log.info("%s: %s is stopped: %s", cid, report.egress_id, report.reason)
         case EgressFailed():

@@ -85,6 +85,7 @@ async def begin(engaged: Engagement) -> Attendant | None:
         log.error("%s cannot be attended: %s", engaged.cid, error)
         return None
     engaged.told.clear()
+    engaged.languages.clear()
     engaged.asked_again.clear()
 
     def take(tx: Session) -> list[EgressSpec]:
@@ -124,6 +125,7 @@ async def begin(engaged: Engagement) -> Attendant | None:
         return None
     for spec in specs:
         engaged.told[spec.egress_id] = "start"
+    engaged.spoken_in(specs)
     engaged.changed.set()
     return attendant
 

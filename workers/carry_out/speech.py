@@ -24,7 +24,7 @@ from workers.messages import (
     StopTranscription,
     UpdateTranscription,
 )
-from workers.refused import Refused
+from workers.refused import BadMessage, Refused
 from workers.settings import Settings
 
 _CALLED = {TRANSCRIPTION: "transcription", CLOSED_CAPTIONS: "closed captions"}
@@ -61,8 +61,16 @@ def update(tx: Session, settings: Settings, message: UpdateTranscription, reques
     found = speech.running(tx, message.call_cid, message.session_id)
     if not found:
         raise Refused(404, "neither transcription nor closed captions are running")
+    understood(settings, message.language)
     speak(found, message.language, request.now)
     return Outcome([egress.id for egress in found])
+
+
+def understood(settings: Settings, language: str) -> None:
+    """Raises BadMessage for a language that this site does not take."""
+    allowed = settings.speech.languages
+    if allowed and language not in allowed:
+        raise BadMessage(f"language: '{language}' is not understood here; the settings allow {', '.join(allowed)}")
 
 
 def speak(egresses: list[Egress], language: str, now: datetime) -> None:
@@ -136,6 +144,7 @@ def _start(
     elif running:
         # All egresses of a call hear the same: what was said of its language last holds.
         found = found.model_copy(update={"language": running[-1].spec.get("language", found.language)})
+    understood(settings, found.language)
     session = wishes.open_session(tx, cid, message.session_id)
     address = message.connector or (session.connector if session is not None else room(settings, call, cid))
     place = store(settings, call, cid, storage, storage_field)

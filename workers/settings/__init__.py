@@ -35,6 +35,7 @@ from workers.settings.sections import (
     LogSettings,
     RecordingSettings,
     SecretSettings,
+    SpeechSettings,
     SpoolSettings,
     StorageSettings,
 )
@@ -83,6 +84,7 @@ class Settings(BaseSettings):
     ``type``, ``room`` and, in ``project``, the name of one needs no URL and no secrets."""
     events: EventSettings = EventSettings()
     recording: RecordingSettings = RecordingSettings()
+    speech: SpeechSettings = SpeechSettings()
     spool: SpoolSettings = SpoolSettings()
     attendants: AttendantSettings = AttendantSettings()
     agent: AgentSettings = AgentSettings()
