@@ -149,6 +149,14 @@ EgressSpec = Annotated[
 EGRESS_SPEC: TypeAdapter[EgressSpec] = TypeAdapter(EgressSpec)
 
 
+class SpeechService(_Model):
+    """Where the engine of this host listens that makes text of speech."""
+
+    socket: Path
+    service: str = Field(default="faster-whisper", max_length=64)
+    """What captions tell of who made them."""
+
+
 class Job(_Model):
     """One call to attend."""
 
@@ -160,6 +168,8 @@ class Job(_Model):
     ice: IceSettings = IceSettings()
     spool: Path
     """Folder in which files are written, one folder an egress; made when missing."""
+    speech: SpeechService | None = None
+    """Needed for what is made of speech."""
     delay: float = Field(default=1.0, ge=0.2, le=10.0)
     """Seconds that composition runs behind live."""
     orphan_timeout: float = Field(default=60.0, ge=1.0)

@@ -114,8 +114,9 @@ class Conversation:
                 await self._send_again()
                 return None
             case Progress():
-                engaged.media_delays[report.egress_id] = report.media_delay
-                metrics.MEDIA_DELAY.observe(engaged.around.settings.recording.delay + report.media_delay)
+                if report.egress_id not in engaged.languages:
+                    engaged.media_delays[report.egress_id] = report.media_delay
+                    metrics.MEDIA_DELAY.observe(engaged.around.settings.recording.delay + report.media_delay)
             case Presence():
                 engaged.present(report.participants)
                 return None
