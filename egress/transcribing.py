@@ -33,7 +33,8 @@ from egress.protocol import (
 )
 from egress.rtc.track import MediaTrack
 from egress.speech.contract import Segmenting, Utterance
-from egress.speech.recognizer import Hearing, Recognizer, RecognizerSettings
+from egress.speech.listening import Hearing
+from egress.speech.recognizer import Recognizer, RecognizerSettings
 
 log = logging.getLogger(__name__)
 
@@ -200,7 +201,9 @@ class Transcribing:
         chosen = (captions or specs)[-1]
         if self._recognizer is None:
             self._recognizer = Recognizer(
-                RecognizerSettings(socket=self._job.speech.socket, language=self._language), self._on_utterance, self._wall
+                RecognizerSettings(socket=self._job.speech.socket, language=self._language),
+                self._on_utterance,
+                self._wall,
             )
             self._recognizer.start()
             for session_id, there in self._state.participants.items():
@@ -210,7 +213,7 @@ class Transcribing:
         self._recognizer.configure(Segmenting(chosen.silence_duration_ms, chosen.max_speech_caption_ms))
         targets = tuple(dict.fromkeys(target for spec in specs for target in spec.translate_to))
         words = any(spec.words for spec in specs if isinstance(spec, Transcription))
-        self._recognizer.set_targets(words, targets)
+        self._recognizer.set_wanted(words=words, translate_to=targets)
 
     def _hear(self, session_id: str, media: MediaTrack) -> None:
         if self._recognizer is None or session_id not in self._state.participants:
@@ -251,7 +254,8 @@ class Transcribing:
         """Others go on: wait until what was being said when this one ended is told."""
         deadline = time.monotonic() + LAST_WORDS
         await asyncio.sleep(egress.spec.silence_duration_ms / 1000)
-        while not recognizer.idle and time.monotonic() < deadline and recognizer is self._recognizer:
+        # What is asked from now on may be asked again and again: only what was asked by then is waited for.
+        while recognizer.waiting and time.monotonic() < deadline:  # noqa: ASYNC110 - it tells no events
             await asyncio.sleep(0.05)
 
     def _fail(self, egress: SpeechEgress, code: str, message: str) -> None:

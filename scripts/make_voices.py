@@ -52,7 +52,9 @@ def write(guest: str, samples: np.ndarray) -> int:
     path = FOLDER / f"{guest}.opus"
     FOLDER.mkdir(exist_ok=True)
     with av.open(str(path), "w", format="ogg") as file:
-        stream = file.add_stream("libopus", rate=RATE, options={"application": "voip", "frame_duration": str(PACKET_MS)})
+        stream = file.add_stream(
+            "libopus", rate=RATE, options={"application": "voip", "frame_duration": str(PACKET_MS)}
+        )
         stream.layout = "mono"
         stream.bit_rate = 20_000
         size = RATE * PACKET_MS // 1000

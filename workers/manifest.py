@@ -63,7 +63,7 @@ class Accompanied(_Part):
     start_time: Time
     end_time: Time
     offset: float
-    """Seconds from the transcript's ``started_at``, which is where its subtitles begin to count, to the file's start."""
+    """Seconds from the transcript's ``started_at``, where its subtitles begin to count, to the file's start."""
 
 
 class Manifest(_Part):
@@ -87,7 +87,7 @@ class Manifest(_Part):
     gaps: list[Gap] = Field(default_factory=list)
     """Of more than a quarter of a second."""
     lost: list[LostFile] = Field(default_factory=list)
-    recordings: list[Accompanied] = Field(default_factory=list)
+    recordings: list[Accompanied] | None = None
     """Of a transcript: the files in which what it tells can be seen and heard."""
     attendants: list[dict[str, Any]] = Field(default_factory=list)
     """How the call came in at each process that attended it, with its epoch: a ``Reception`` of egress/protocol.py.
@@ -102,7 +102,7 @@ class Manifest(_Part):
         reception: Mapping[str, Any],
         beside: Sequence[tuple[Egress, File]] = (),
     ) -> Self:
-        """``beside``: files of recordings of the same session. ``reception`` as :func:`workers.ledger.receptions.of` gives it."""
+        """``reception`` as :func:`workers.ledger.receptions.of` gives it; ``beside``: files of the session's recordings."""
         there = sorted((_delivered(f) for f in files if f.state == "delivered"), key=lambda f: (f.start_time, f.part))
         return cls(
             egress_id=egress.id,
@@ -125,7 +125,7 @@ class Manifest(_Part):
                 for f in files
                 if f.state == "dropped"
             ],
-            recordings=[_accompanied(recording, file, egress) for recording, file in beside],
+            recordings=[_accompanied(one, file, egress) for one, file in beside] or None,
             attendants=list(reception["attendants"]),
             attendants_left_out=reception["left_out"],
         )

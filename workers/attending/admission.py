@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from egress.protocol import EGRESS_SPEC, CompositeRecording, EgressSpec
+from workers.attending.surroundings import Surroundings
 from workers.decisions import reservation, shortage
 from workers.ledger import lifecycle
 from workers.ledger.states import State
@@ -32,13 +33,24 @@ def order(egress: Egress) -> EgressSpec:
     return EGRESS_SPEC.validate_python({"kind": egress.kind, **fields})
 
 
-def admit(tx: Session, settings: Settings, egress: Egress, now: datetime) -> bool:
-    """Promise room in the spool, or fail the egress with the figures."""
-    reason = _no_room(tx, settings, [egress])
+def admit(tx: Session, around: Surroundings, egress: Egress, now: datetime) -> bool:
+    """Promise room in the spool, or fail the egress with the figures. What is made of speech needs an engine."""
+    if not possible(tx, around, egress, now):
+        return False
+    reason = _no_room(tx, around.settings, [egress])
     if reason is not None:
         log.error("%s is refused: %s", egress.id, reason)
         lifecycle.failed(tx, egress, "spool_full", reason, now)
     return reason is None
+
+
+def possible(tx: Session, around: Surroundings, egress: Egress, now: datetime) -> bool:
+    """Fail an egress that is made of speech when there is no engine for it. Returns whether it may go on."""
+    failure = around.speech.failure if egress.kind in SPEECH else None
+    if failure is not None:
+        log.error("%s fails: %s (%s)", egress.id, failure[1], failure[0])
+        lifecycle.failed(tx, egress, *failure, now)
+    return failure is None
 
 
 def drop(tx: Session, egress: Egress, now: datetime) -> None:

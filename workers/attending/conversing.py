@@ -32,7 +32,7 @@ from egress.protocol import (
     Warned,
 )
 from workers.attendants import Attendant, AttendantGone
-from workers.attending.admission import admit, drop, order
+from workers.attending.admission import TAKEN_UP, admit, drop, order, possible
 from workers.attending.engagement import Engagement, now
 from workers.attending.inbox import Inbox
 from workers.attending.starting import job
@@ -187,14 +187,16 @@ class Conversation:
                 elif op == "stop":
                     lifecycle.stopping(egress, moment)
                     orders.stop[egress_id] = egress.stop_reason or _BY_MESSAGE
-                elif admit(tx, engaged.around.settings, egress, moment):
+                elif admit(tx, engaged.around, egress, moment):
                     lifecycle.starting(egress, moment)
                     orders.start.append(order(egress))
             for egress in live.values():
+                if State(egress.state) in TAKEN_UP and not possible(tx, engaged.around, egress, moment):
+                    orders.stop[egress.id] = egress.error or ""
                 language = egress.spec.get("language") if egress.kind in SPEECH else None
-                if language is not None and told.get(egress.id) == "start" and egress.id not in orders.stop:
-                    if engaged.languages.get(egress.id) != language:
-                        orders.languages[egress.id] = language
+                heard = told.get(egress.id) == "start" and egress.id not in orders.stop
+                if language is not None and heard and engaged.languages.get(egress.id) != language:
+                    orders.languages[egress.id] = language
             orders.idle = idle(_wanted(e) for e in live.values() if not State(e.state).over)
             return orders
 

@@ -100,7 +100,7 @@ async def begin(engaged: Engagement) -> Attendant | None:
                 continue
             if state in TAKEN_UP:
                 egress.restarts += 1
-            elif state is not State.PENDING or not admit(tx, around.settings, egress, moment):
+            elif state is not State.PENDING or not admit(tx, around, egress, moment):
                 continue
             lifecycle.starting(egress, moment)
             specs.append(order(egress))
@@ -139,6 +139,7 @@ def job(engaged: Engagement, specs: list[EgressSpec]) -> Job:
         connector=resolved(engaged.session.connector, settings.projects),
         ice=engaged.around.ice,
         spool=settings.spools,
+        speech=engaged.around.speech.service,
         delay=settings.recording.delay,
         orphan_timeout=settings.attendants.orphan_timeout,
         egresses=specs,

@@ -58,5 +58,7 @@ def speech_spec(
 
 
 def _segments(found: TranscriptionSettings, over: SpeechSegmentConfig | None) -> dict[str, int]:
-    told = [config.model_dump(exclude_none=True) for config in (found.speech_segment_config, over) if config is not None]
+    told = [
+        config.model_dump(exclude_none=True) for config in (found.speech_segment_config, over) if config is not None
+    ]
     return {name: value for config in told for name, value in config.items()}

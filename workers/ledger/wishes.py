@@ -18,7 +18,10 @@ from workers.refused import BadMessage, Refused
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """One output that is wanted. ``recording_type`` is what messages call it: of what is no recording, its kind. ``spec`` is what the attendant needs to know of it."""
+    """One output that is wanted. ``recording_type`` is what messages call it: of what is no recording, its kind.
+
+    ``spec`` is what the attendant needs to know of it.
+    """
 
     call_cid: str
     egress_id: str

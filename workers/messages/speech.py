@@ -23,9 +23,7 @@ def _moment(value: object) -> object:
         raise ValueError(f"'{shown(str(value))}' is no time such as 2025-02-10T09:15:44.25Z (RFC 3339)") from None
 
 
-Moment = Annotated[
-    AwareDatetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})
-]
+Moment = Annotated[AwareDatetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
 """RFC 3339, with its time zone."""
 
 
@@ -100,7 +98,7 @@ class Speaker(_BaseModel):
 
 
 class SendClosedCaption(Message):
-    """A sentence that another recogniser made: it goes the way of our own, into captions and transcript, as they run."""
+    """A sentence that another recogniser made: it goes the way of our own, into captions and transcript as they run."""
 
     caption_id: Identifier | None = None
     """Chosen by the sender. Without one it is made of ``request_id``, else of the queue's message id."""

@@ -127,7 +127,7 @@ class SpeechSettings(Section):
     """The only languages that calls may speak here, with ``auto`` for finding out; none named is all of them."""
     translators: dict[str, Path] = Field(default_factory=dict)
     """Folders of CTranslate2 models that translate, by the language into which they do."""
-    formats: list[Literal["srt", "vtt", "txt"]] = Field(default_factory=lambda: ["srt", "vtt"])
+    formats: tuple[Literal["srt", "vtt", "txt"], ...] = ("srt", "vtt")
     """What is put beside each transcript (JSON lines)."""
     words: bool = False
     """Whether transcripts tell the times of single words."""

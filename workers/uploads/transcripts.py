@@ -81,12 +81,16 @@ def write(folder: Path, said: Sequence[TranscriptLine], start: datetime, formats
     translations = sorted({line.language for line in said if line.translated and line.language})
     made = []
     for language in (None, *translations):
-        chosen = [line for line in said if line.translated == (language is not None) and language in (None, line.language)]
+        chosen = [
+            line for line in said if line.translated == (language is not None) and language in (None, line.language)
+        ]
         made += _files(folder, [_line(one) for one in chosen], language, start, formats)
     return made
 
 
-def _files(folder: Path, lines: list[Line], language: str | None, start: datetime, formats: Sequence[str]) -> list[Made]:
+def _files(
+    folder: Path, lines: list[Line], language: str | None, start: datetime, formats: Sequence[str]
+) -> list[Made]:
     stem = "transcript" if language is None else f"transcript.{language}"
     writer = TranscriptWriter(folder / f"{stem}.jsonl", words=any(line.words for line in lines))
     for line in lines:
