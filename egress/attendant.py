@@ -32,6 +32,7 @@ from egress.call.model import (
 from egress.call.state import CallState
 from egress.composite import CompositeEgress, Tell, utc
 from egress.director import larger
+from egress.images.store import ImageStore
 from egress.logs import about
 from egress.media.audio_source import AudioSource
 from egress.media.compositor import TrackKey
@@ -81,6 +82,7 @@ class Attendant:
         """All that is made of speech."""
         fps = next((spec.video.fps for spec in job.egresses if isinstance(spec, CompositeRecording)), 30)
         self._stage = Stage(fps, job.delay)
+        self._images = ImageStore(job.guard.guard(), self._warnings.unavailable)
         self._painting = ThreadPoolExecutor(max_workers=1, thread_name_prefix="paint")
         self._attendance: Attendance | None = None
         self._video: dict[TrackKey, VideoSource] = {}
@@ -119,7 +121,7 @@ class Attendant:
         try:
             with about(egress_id=spec.egress_id):
                 self.egresses[spec.egress_id] = CompositeEgress(
-                    spec, folder, self.job.epoch, self._stage, self._painting, self._tell
+                    spec, folder, self.job.epoch, self._stage, self._painting, self._images, self._tell
                 )
         except LayoutError as error:
             self._refuse(spec, "bad_layout", str(error))
@@ -164,7 +166,7 @@ class Attendant:
             seen.stop()
         for heard in self._audio.values():
             heard.stop()
-        await asyncio.gather(self._say_goodbye(), self._leave())
+        await asyncio.gather(self._say_goodbye(), self._leave(), self._images.close())
         await asyncio.to_thread(self._stage.close)
         self._painting.shutdown(wait=False)
 

@@ -30,6 +30,7 @@ from egress.protocol import (
     Report,
 )
 from egress.report import PictureSizes, ReceptionLog
+from layouts.images import ImageSource
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,14 @@ class CompositeEgress:
     """States: waiting for the call, recording, finishing, over. Event loop only; threads come in by the loop."""
 
     def __init__(
-        self, spec: CompositeRecording, folder: Path, epoch: int, stage: Stage, painting: ThreadPoolExecutor, tell: Tell
+        self,
+        spec: CompositeRecording,
+        folder: Path,
+        epoch: int,
+        stage: Stage,
+        painting: ThreadPoolExecutor,
+        images: ImageSource,
+        tell: Tell,
     ) -> None:
         self.spec = spec
         self.started = False
@@ -77,7 +85,7 @@ class CompositeEgress:
             listener=_Life(self),
         )
         layout = Layout(spec.layout.name, spec.layout.options)
-        self.director = Director(self.program, layout, painting) if width else None
+        self.director = Director(self.program, layout, painting, images) if width else None
 
     @property
     def recorded(self) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,9 +18,11 @@ from egress.call.model import Wants
 from egress.media.compositor import DecorMaker, TrackKey
 from egress.media.program import Program
 from layouts.engine import compose
+from layouts.images import ImageSource, NoImages
 from layouts.native import NativePainter
 from layouts.options import parse_options
 from layouts.scene import CallView, Scene, Tile
+from layouts.steady import Steady
 
 log = logging.getLogger(__name__)
 
@@ -35,11 +38,18 @@ class Layout:
 class Director:
     """Scenes of one program. Event loop only."""
 
-    def __init__(self, program: Program, layout: Layout, painting: ThreadPoolExecutor) -> None:
+    def __init__(
+        self, program: Program, layout: Layout, painting: ThreadPoolExecutor, images: ImageSource | None = None
+    ) -> None:
         self._program = program
         self._layout = layout
         self._options = parse_options(layout.name, layout.options)
+        self._steady = Steady()
         self._painting = painting
+        self._images = images or NoImages()
+        self._painted_with = 0
+        """Generation of the pictures that the newest scene was painted with."""
+        self._decided_at = 0.0
         self._maker: DecorMaker | None = None
         self._scene: Scene | None = None
         self._pending: asyncio.Future[None] | None = None
@@ -50,11 +60,21 @@ class Director:
         return self._scene
 
     def update(self, view: CallView, now: float) -> bool:
-        """Look at the call; True if the scene changed. ``now`` is when it was like that (monotonic seconds)."""
-        scene = compose(self._layout.name, self._options, self._program.size, view, self._scene)
+        """Look at the call; True if something else is to be shown.
+
+        ``now`` is when it was like that (monotonic seconds).
+        """
+        view = self._steady.view(view, now)
+        scene = compose(
+            self._layout.name, self._options, self._program.size, view, self._scene, now=now, wall=time.time()
+        )
+        generation = self._images.generation
         if scene == self._scene:
-            return False
-        self._scene = scene
+            if generation == self._painted_with:
+                return False
+            # A picture has come. It belongs to the scene from its beginning, which may not be shown yet.
+            now = self._decided_at
+        self._scene, self._decided_at, self._painted_with = scene, now, generation
         self._pending = asyncio.get_running_loop().run_in_executor(self._painting, self._paint, scene, now)
         self._pending.add_done_callback(_log_failure)
         return True
@@ -62,7 +82,7 @@ class Director:
     def _paint(self, scene: Scene, when: float) -> None:
         # On the painting thread, which is one, so scenes arrive in order; Skia is not for several at a time.
         if self._maker is None:
-            self._maker = DecorMaker(NativePainter())
+            self._maker = DecorMaker(NativePainter(self._images))
         self._program.schedule(when, self._maker.make(scene))
 
     async def painted(self) -> None:

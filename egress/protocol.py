@@ -11,12 +11,14 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from enum import StrEnum
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter, field_validator, model_validator
 
 from egress.rtc.ice_settings import IceSettings
+from egress.url_guard import Guard
 
 CID = re.compile(r"[A-Za-z0-9_-]{1,64}:[A-Za-z0-9_.@!-]{1,128}")
 
@@ -157,6 +159,27 @@ class SpeechService(_Model):
     """What captions tell of who made them."""
 
 
+class GuardRules(_Model):
+    """Which addresses outside may be spoken to, for pictures that messages and participants name."""
+
+    schemes: frozenset[Literal["http", "https"]] = frozenset({"https", "http"})
+    allow_private: tuple[str, ...] = ()
+    """Networks such as ``10.0.0.0/8`` that are allowed although they are private, local or reserved."""
+
+    @field_validator("allow_private")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            try:
+                ip_network(network, strict=False)
+            except ValueError:
+                raise ValueError(f"{network!r} is no network such as 10.0.0.0/8") from None
+        return value
+
+    def guard(self) -> Guard:
+        return Guard(self.schemes, self.allow_private)
+
+
 class Job(_Model):
     """One call to attend."""
 
@@ -166,6 +189,7 @@ class Job(_Model):
     connector: dict[str, Any]
     """The address of the room: ``type`` names the connector, the rest is that connector's."""
     ice: IceSettings = IceSettings()
+    guard: GuardRules = GuardRules()
     spool: Path
     """Folder in which files are written, one folder an egress; made when missing."""
     speech: SpeechService | None = None
@@ -465,6 +489,8 @@ class Warned(_Report):
     """The participant's session id."""
     user_id: str | None = None
     track: TrackName | None = None
+    picture: str | None = None
+    """Where a picture is, without what may be secret in its address."""
 
 
 class SpokenWord(_Said):

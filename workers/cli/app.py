@@ -115,10 +115,10 @@ def call_settings(cid: str) -> None:
 
 @app.command()
 def schema(
-    kind: Annotated[str | None, typer.Argument(help="message, event or settings; all of them without.")] = None,
+    kind: Annotated[str | None, typer.Argument(help="message, event, settings or layout; all of them without.")] = None,
     name: Annotated[str | None, typer.Argument(help="One of them, such as start_recording.")] = None,
 ) -> None:
-    """Print JSON Schemas (draft 2020-12) of messages, events and settings."""
+    """Print JSON Schemas (draft 2020-12) of messages, events, settings and the options of layouts."""
     from workers.cli.schema import run
 
     run(kind, name)
