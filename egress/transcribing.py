@@ -32,7 +32,7 @@ from egress.protocol import (
     Transcription,
 )
 from egress.rtc.track import MediaTrack
-from egress.speech.contract import Segmenting, Utterance
+from egress.speech.contract import Segmenting, SpeechError, Utterance
 from egress.speech.listening import Hearing
 from egress.speech.recognizer import Recognizer, RecognizerSettings
 
@@ -93,6 +93,8 @@ class Transcribing:
         self._language = "en"
         self._offset = time.time() - time.monotonic()
         self._failing_since: float | None = None
+        self._closing: asyncio.Task[None] | None = None
+        """What is still to be made into text of what was heard."""
         self._finishing: set[asyncio.Task[None]] = set()
 
     @property
@@ -119,8 +121,9 @@ class Transcribing:
             return False
         if not egress.stopping and not egress.over.is_set():
             egress.stopping, egress.until = True, self._wall(time.monotonic())
-            last = None if self.running else self._release()
-            task = asyncio.create_task(self._finish(egress, reason, last), name=f"last words of {egress_id}")
+            if not self.running:
+                self._release()
+            task = asyncio.create_task(self._finish(egress, reason), name=f"last words of {egress_id}")
             self._finishing.add(task)
             task.add_done_callback(self._finishing.discard)
         return True
@@ -129,20 +132,32 @@ class Transcribing:
         """What is spoken from now on, for all egresses; False if there is none of that id."""
         if egress_id not in self.egresses:
             return False
-        self._language = language
         if self._recognizer is not None:
-            self._recognizer.set_language(language)
+            try:
+                self._recognizer.set_language(language)
+            except SpeechError as error:
+                log.error("the language stays %s: %s", self._language, error.message)
+                return True
+        self._language = language
         return True
 
     def look(self) -> None:
-        """The call is attended: begin what waits for that, and give up what has waited for text for too long."""
+        """The call is attended: begin what waits for that."""
         waiting = [e for e in self.egresses.values() if not e.started and not e.stopping and not e.over.is_set()]
+        if not waiting:
+            return
+        now = self._wall(time.monotonic())
         for egress in waiting:
-            egress.began = self._wall(time.monotonic())
-            self._tell(EgressStarted(at=utc(egress.began), egress_id=egress.spec.egress_id))
-            log.info("%s %s has begun", egress.spec.kind, egress.spec.egress_id)
-        if waiting:
+            egress.began = now
+        try:
             self._listen()
+        except SpeechError as error:
+            for egress in waiting:
+                self._fail(egress, error.code, error.message)
+            return
+        for egress in waiting:
+            self._tell(EgressStarted(at=utc(now), egress_id=egress.spec.egress_id))
+            log.info("%s %s has begun", egress.spec.kind, egress.spec.egress_id)
 
     def hear(self, event: CallEvent) -> None:
         """Something happened in the call, and its state knows it."""
@@ -186,8 +201,9 @@ class Transcribing:
         for egress_id in self.egresses:
             self.stop(egress_id, reason)
         await asyncio.gather(*(egress.over.wait() for egress in self.egresses.values()))
-        if (left := self._release()) is not None:
-            await left.close(0.0)
+        self._release()
+        if self._closing is not None:
+            await self._closing
 
     def _wall(self, monotonic: float) -> float:
         """Seconds since 1970, on a clock that nobody sets: what is said lies where recordings have it."""
@@ -229,20 +245,16 @@ class Transcribing:
         if (hearing := self._hearings.pop(session_id, None)) is not None:
             hearing.end()
 
-    def _release(self) -> Recognizer | None:
+    def _release(self) -> None:
         """Nobody wants to hear more: what was heard is still to be made into text."""
-        recognizer, self._recognizer = self._recognizer, None
-        self._hearings.clear()
-        return recognizer
+        if self._recognizer is not None:
+            self._closing = asyncio.create_task(_close(self._recognizer), name="last words")
+            self._recognizer = None
+            self._hearings.clear()
 
-    async def _finish(self, egress: SpeechEgress, reason: str, last: Recognizer | None) -> None:
-        if last is not None:
-            try:
-                await last.close(LAST_WORDS)
-            except Exception:
-                log.exception("the last words could not be waited for")
-        elif self._recognizer is not None and egress.started:
-            await self._until_told(egress, self._recognizer)
+    async def _finish(self, egress: SpeechEgress, reason: str) -> None:
+        if egress.started:
+            await self._last_words(egress)
         if egress.over.is_set():
             return
         egress.over.set()
@@ -250,13 +262,16 @@ class Transcribing:
         self._tell(EgressStopped(at=utc(egress.until or time.time()), egress_id=egress_id, reason=reason))
         self._tell(EgressEnded(at=at, egress_id=egress_id))
 
-    async def _until_told(self, egress: SpeechEgress, recognizer: Recognizer) -> None:
-        """Others go on: wait until what was being said when this one ended is told."""
+    async def _last_words(self, egress: SpeechEgress) -> None:
+        """Wait until what was being said when it ended is told. Others may go on."""
         deadline = time.monotonic() + LAST_WORDS
-        await asyncio.sleep(egress.spec.silence_duration_ms / 1000)
-        # What is asked from now on may be asked again and again: only what was asked by then is waited for.
-        while recognizer.waiting and time.monotonic() < deadline:  # noqa: ASYNC110 - it tells no events
+        quiet = time.monotonic() + egress.spec.silence_duration_ms / 1000
+        while (recognizer := self._recognizer) is not None and time.monotonic() < deadline:
+            if time.monotonic() >= quiet and not recognizer.waiting:
+                return
             await asyncio.sleep(0.05)
+        if self._closing is not None:
+            await asyncio.shield(self._closing)
 
     def _fail(self, egress: SpeechEgress, code: str, message: str) -> None:
         if egress.over.is_set():
@@ -348,6 +363,13 @@ class Transcribing:
         self._speakers[who.session_id] = who
         if len(self._speakers) > MOST_SPEAKERS:
             del self._speakers[next(iter(self._speakers))]
+
+
+async def _close(recognizer: Recognizer) -> None:
+    try:
+        await recognizer.close(LAST_WORDS)
+    except Exception:
+        log.exception("the last words could not be waited for")
 
 
 def _moment(seconds: float) -> Any:

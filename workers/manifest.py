@@ -102,7 +102,7 @@ class Manifest(_Part):
         reception: Mapping[str, Any],
         beside: Sequence[tuple[Egress, File]] = (),
     ) -> Self:
-        """``reception`` as :func:`workers.ledger.receptions.of` gives it; ``beside``: files of the session's recordings."""
+        """``reception`` as :func:`workers.ledger.receptions.of` gives it; ``beside``: the session's recordings."""
         there = sorted((_delivered(f) for f in files if f.state == "delivered"), key=lambda f: (f.start_time, f.part))
         return cls(
             egress_id=egress.id,

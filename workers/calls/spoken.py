@@ -53,7 +53,7 @@ def speech_spec(
     if found.translation is not None and found.translation.enabled:
         fields["translate_to"] = tuple(dict.fromkeys(found.translation.languages))
     if kind == "transcription":
-        return Transcription(words=settings.speech.words, **fields)
+        return Transcription(words="words" in settings.speech.details, **fields)
     return ClosedCaptions(**fields)
 
 

@@ -129,8 +129,8 @@ class SpeechSettings(Section):
     """Folders of CTranslate2 models that translate, by the language into which they do."""
     formats: tuple[Literal["srt", "vtt", "txt"], ...] = ("srt", "vtt")
     """What is put beside each transcript (JSON lines)."""
-    words: bool = False
-    """Whether transcripts tell the times of single words."""
+    details: tuple[Literal["language", "words"], ...] = ()
+    """What lines of transcripts tell beside who said what when: the language, the times of single words."""
 
 
 class SpoolSettings(Section):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from workers.ledger.asynchronous import AsyncLedger
 from workers.ledger.tables import Egress, TranscriptLine
 from workers.ledger.transcripts import Made
 from workers.settings import Settings
+from workers.settings.sections import SpeechSettings
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ class Transcripts:
 
         said = await self._ledger.write(gather)
         start = egress.started_at or egress.created_at
-        made = await asyncio.to_thread(write, folder, said, start, self._settings.speech.formats)
+        made = await asyncio.to_thread(write, folder, said, start, self._settings.speech)
         host, template = self._settings.owner, self._settings.storage.key_template
         now = datetime.now(UTC)
         if await self._ledger.write(lambda tx: transcripts.enter(tx, egress.id, made, host, template, now)):
@@ -72,7 +73,7 @@ class Transcripts:
         await asyncio.to_thread(_clear_journals, folder)
 
 
-def write(folder: Path, said: Sequence[TranscriptLine], start: datetime, formats: Sequence[str]) -> list[Made]:
+def write(folder: Path, said: Sequence[TranscriptLine], start: datetime, wanted: SpeechSettings) -> list[Made]:
     """The files of a transcript: JSON lines and the formats asked for, of what was said and of each translation.
 
     ``start`` is when it began: subtitles count from there.
@@ -81,28 +82,27 @@ def write(folder: Path, said: Sequence[TranscriptLine], start: datetime, formats
     translations = sorted({line.language for line in said if line.translated and line.language})
     made = []
     for language in (None, *translations):
-        chosen = [
-            line for line in said if line.translated == (language is not None) and language in (None, line.language)
-        ]
-        made += _files(folder, [_line(one) for one in chosen], language, start, formats)
+        mine = [one for one in said if one.translated == (language is not None) and language in (None, one.language)]
+        made += _files(folder, [_line(one) for one in mine], language, start.timestamp(), wanted)
     return made
 
 
-def _files(
-    folder: Path, lines: list[Line], language: str | None, start: datetime, formats: Sequence[str]
-) -> list[Made]:
+def _files(folder: Path, lines: list[Line], language: str | None, zero: float, wanted: SpeechSettings) -> list[Made]:
     stem = "transcript" if language is None else f"transcript.{language}"
-    writer = TranscriptWriter(folder / f"{stem}.jsonl", words=any(line.words for line in lines))
+    path = folder / f"{stem}.jsonl"
+    path.unlink(missing_ok=True)  # of a try that was broken off
+    writer = TranscriptWriter(path, language="language" in wanted.details, words="words" in wanted.details)
     for line in lines:
         writer.add(line)
     found = [writer.close()]
-    zero = start.timestamp()
-    texts = {"srt": lambda: srt(lines, zero), "vtt": lambda: vtt(lines, zero), "txt": lambda: txt(lines)}
-    for name in dict.fromkeys(formats):
+    for name in dict.fromkeys(wanted.formats):
         path = folder / f"{stem}.{name}"
-        path.write_text(texts[name](), "utf-8")
+        path.write_text(_FORMATS[name](lines, zero), "utf-8")
         found.append(path)
     return [Made(path, language, path.stat().st_size) for path in found]
+
+
+_FORMATS: dict[str, Callable[[list[Line], float], str]] = {"srt": srt, "vtt": vtt, "txt": txt}
 
 
 def _line(line: TranscriptLine) -> Line:
