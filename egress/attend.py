@@ -37,6 +37,7 @@ from egress.protocol import (
     Ready,
     Refused,
     Report,
+    SetLanguage,
     Start,
     Stop,
 )
@@ -97,7 +98,7 @@ class Process:
             else:
                 self.attend(command.job)
             return
-        if not isinstance(command, Start | Stop | Leave):
+        if not isinstance(command, Start | Stop | SetLanguage | Leave):
             return
         if command.epoch < self._epoch:
             self._refuse(command.op, "stale_epoch", f"epoch {command.epoch} is over, it is {self._epoch} now")
@@ -112,6 +113,9 @@ class Process:
             self._refuse(command.op, "not_attending", "no call is attended")
         elif isinstance(command, Start):
             self.attendant.start(command.egress)
+        elif isinstance(command, SetLanguage):
+            if not self.attendant.set_language(command.egress_id, command.language):
+                self._refuse("set_language", "unknown_egress", f"no egress {command.egress_id} runs here")
         elif not self.attendant.stop(command.egress_id, command.reason):
             self._refuse("stop", "unknown_egress", f"no egress {command.egress_id} runs here", command.egress_id)
 

@@ -13,6 +13,7 @@ from egress.logs import about
 from egress.protocol import (
     Attend,
     Disconnected,
+    EgressEnded,
     EgressFailed,
     EgressSpec,
     EgressStarted,
@@ -25,12 +26,13 @@ from egress.protocol import (
     Ready,
     Refused,
     Report,
+    SetLanguage,
     Start,
     Stop,
     Warned,
 )
 from workers.attendants import Attendant, AttendantGone
-from workers.attending.admission import admit, drop, order
+from workers.attending.admission import TAKEN_UP, admit, drop, order, possible
 from workers.attending.engagement import Engagement, now
 from workers.attending.inbox import Inbox
 from workers.attending.starting import job
@@ -38,6 +40,7 @@ from workers.decisions import Wanted, due, idle
 from workers.ledger import lifecycle, reports
 from workers.ledger.claims import owned
 from workers.ledger.states import State
+from workers.ledger.steps import SPEECH
 from workers.ledger.tables import Egress
 from workers.observing import metrics
 
@@ -54,6 +57,8 @@ class _Orders:
     start: list[EgressSpec] = field(default_factory=list)
     stop: dict[str, str] = field(default_factory=dict)
     """Egress to why, for people."""
+    languages: dict[str, str] = field(default_factory=dict)
+    """Egress to what is spoken from now on."""
     idle: bool = False
 
 
@@ -109,8 +114,9 @@ class Conversation:
                 await self._send_again()
                 return None
             case Progress():
-                engaged.media_delays[report.egress_id] = report.media_delay
-                metrics.MEDIA_DELAY.observe(engaged.around.settings.recording.delay + report.media_delay)
+                if report.egress_id not in engaged.languages:
+                    engaged.media_delays[report.egress_id] = report.media_delay
+                    metrics.MEDIA_DELAY.observe(engaged.around.settings.recording.delay + report.media_delay)
             case Presence():
                 engaged.present(report.participants)
                 return None
@@ -130,7 +136,7 @@ class Conversation:
         if report.seq:
             await self._attendant.ack(report.seq)
             engaged.changed.set()
-        if isinstance(report, PartClosed):
+        if isinstance(report, PartClosed | EgressEnded):
             engaged.around.delivery.wake()
         return report if isinstance(report, Over) else None
 
@@ -154,6 +160,8 @@ class Conversation:
                 await engaged.hold.wait()
                 for spec in orders.start:
                     await attendant.send(Start(epoch=engaged.epoch, egress=spec))
+                for egress_id, language in orders.languages.items():
+                    await attendant.send(SetLanguage(epoch=engaged.epoch, egress_id=egress_id, language=language))
                 for egress_id, reason in orders.stop.items():
                     await attendant.send(Stop(epoch=engaged.epoch, egress_id=egress_id, reason=reason))
                 if orders.idle:
@@ -179,15 +187,24 @@ class Conversation:
                 elif op == "stop":
                     lifecycle.stopping(egress, moment)
                     orders.stop[egress_id] = egress.stop_reason or _BY_MESSAGE
-                elif admit(tx, engaged.around.settings, egress, moment):
+                elif admit(tx, engaged.around, egress, moment):
                     lifecycle.starting(egress, moment)
                     orders.start.append(order(egress))
+            for egress in live.values():
+                if State(egress.state) in TAKEN_UP and not possible(tx, engaged.around, egress, moment):
+                    orders.stop[egress.id] = egress.error or ""
+                language = egress.spec.get("language") if egress.kind in SPEECH else None
+                heard = told.get(egress.id) == "start" and egress.id not in orders.stop
+                if language is not None and heard and engaged.languages.get(egress.id) != language:
+                    orders.languages[egress.id] = language
             orders.idle = idle(_wanted(e) for e in live.values() if not State(e.state).over)
             return orders
 
         orders = await engaged.around.ledger.write(decide)
         engaged.told |= {spec.egress_id: "start" for spec in orders.start}
         engaged.told |= dict.fromkeys(orders.stop, "stop")
+        engaged.spoken_in(orders.start)
+        engaged.languages |= orders.languages
         return orders
 
 
@@ -231,7 +248,7 @@ def _say(cid: str, report: Report) -> None:
         case Disconnected():
             log.warning("%s: the SFU is out of reach: %s", cid, report.reason)
         case EgressStarted():
-            log.info("%s: recording %s", cid, report.egress_id)
+            log.info("%s: %s has begun", cid, report.egress_id)
         case EgressStopped():
             log.info("%s: %s is stopped: %s", cid, report.egress_id, report.reason)
         case EgressFailed():

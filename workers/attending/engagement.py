@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from egress.protocol import CompositeRecording, EgressSpec
 from workers.attending.hold import Hold
 from workers.attending.surroundings import Surroundings
 from workers.ledger.tables import CallSession
@@ -27,10 +28,16 @@ class Engagement:
     """The worker ends: whatever runs is to be finished, nothing is begun any more."""
     told: dict[str, str] = field(default_factory=dict)
     """The last command of each egress, since this attendant came."""
+    languages: dict[str, str] = field(default_factory=dict)
+    """What its attendant was told to be spoken, by egress."""
     asked_again: set[str] = field(default_factory=set)
     """Egresses that were ordered twice, because nobody knows whether the first order was heard."""
     media_delays: dict[str, float] = field(default_factory=dict)
     """Seconds by which each egress is composed later than planned."""
+
+    def spoken_in(self, specs: Iterable[EgressSpec]) -> None:
+        """Its attendant is told of these egresses, and with them of what is spoken."""
+        self.languages |= {spec.egress_id: spec.language for spec in specs if not isinstance(spec, CompositeRecording)}
 
     @property
     def id(self) -> str:

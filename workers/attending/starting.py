@@ -86,6 +86,7 @@ async def begin(engaged: Engagement) -> Attendant | None:
         log.error("%s cannot be attended: %s", engaged.cid, error)
         return None
     engaged.told.clear()
+    engaged.languages.clear()
     engaged.asked_again.clear()
 
     def take(tx: Session) -> list[EgressSpec]:
@@ -100,7 +101,7 @@ async def begin(engaged: Engagement) -> Attendant | None:
                 continue
             if state in TAKEN_UP:
                 egress.restarts += 1
-            elif state is not State.PENDING or not admit(tx, around.settings, egress, moment):
+            elif state is not State.PENDING or not admit(tx, around, egress, moment):
                 continue
             lifecycle.starting(egress, moment)
             specs.append(order(egress))
@@ -125,6 +126,7 @@ async def begin(engaged: Engagement) -> Attendant | None:
         return None
     for spec in specs:
         engaged.told[spec.egress_id] = "start"
+    engaged.spoken_in(specs)
     engaged.changed.set()
     return attendant
 
@@ -139,6 +141,7 @@ def job(engaged: Engagement, specs: list[EgressSpec]) -> Job:
         ice=engaged.around.ice,
         guard=rules_of(settings),
         spool=settings.spools,
+        speech=engaged.around.speech.service,
         delay=settings.recording.delay,
         orphan_timeout=settings.attendants.orphan_timeout,
         egresses=specs,

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from egress.logs import about
-from workers.carry_out import answers, calls, pages, recordings, sessions
+from workers.carry_out import answers, calls, pages, recordings, sessions, speech
 from workers.carry_out.request import Outcome, Request
 from workers.ledger.database import Ledger
 from workers.ledger.sealed import keyring_of
@@ -19,12 +19,18 @@ from workers.messages import (
     CallSessionEnded,
     CallSessionStarted,
     Message,
+    SendClosedCaption,
+    StartClosedCaptions,
     StartRecording,
+    StartTranscription,
     StartWebRecording,
     StopAll,
+    StopClosedCaptions,
     StopRecording,
+    StopTranscription,
     StopWebRecording,
     UpdateCall,
+    UpdateTranscription,
     parse,
 )
 from workers.payload import shown
@@ -41,6 +47,12 @@ _DEEDS: Mapping[type[Message], Callable[[Session, Settings, Any, Request], Outco
     StartWebRecording: pages.start,
     StopWebRecording: pages.stop,
     StopAll: recordings.stop_all,
+    StartTranscription: speech.start_transcription,
+    StopTranscription: speech.stop_transcription,
+    UpdateTranscription: speech.update,
+    StartClosedCaptions: speech.start_closed_captions,
+    StopClosedCaptions: speech.stop_closed_captions,
+    SendClosedCaption: speech.send,
     CallSessionStarted: sessions.started,
     CallSessionEnded: sessions.ended,
     UpdateCall: calls.update,

@@ -17,6 +17,14 @@ from workers.messages.recordings import (
 )
 from workers.messages.sessions import CallSessionEnded, CallSessionStarted
 from workers.messages.shape import Message
+from workers.messages.speech import (
+    SendClosedCaption,
+    StartClosedCaptions,
+    StartTranscription,
+    StopClosedCaptions,
+    StopTranscription,
+    UpdateTranscription,
+)
 from workers.payload import check, shown
 from workers.refused import BadMessage
 from workers.sentences import sentences
@@ -26,12 +34,18 @@ __all__ = [
     "CallSessionEnded",
     "CallSessionStarted",
     "Message",
+    "SendClosedCaption",
+    "StartClosedCaptions",
     "StartRecording",
+    "StartTranscription",
     "StartWebRecording",
     "StopAll",
+    "StopClosedCaptions",
     "StopRecording",
+    "StopTranscription",
     "StopWebRecording",
     "UpdateCall",
+    "UpdateTranscription",
     "named",
     "parse",
 ]
@@ -41,6 +55,12 @@ MESSAGES: dict[str, type[Message]] = {
     "stop_recording": StopRecording,
     "start_web_recording": StartWebRecording,
     "stop_web_recording": StopWebRecording,
+    "start_transcription": StartTranscription,
+    "stop_transcription": StopTranscription,
+    "update_transcription": UpdateTranscription,
+    "start_closed_captions": StartClosedCaptions,
+    "stop_closed_captions": StopClosedCaptions,
+    "send_closed_caption": SendClosedCaption,
     "stop_all": StopAll,
     "call_session_started": CallSessionStarted,
     "call_session_ended": CallSessionEnded,
