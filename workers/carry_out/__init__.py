@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from egress.logs import about
-from workers.carry_out import answers, calls, recordings, sessions
+from workers.carry_out import answers, calls, pages, recordings, sessions
 from workers.carry_out.request import Outcome, Request
 from workers.ledger.database import Ledger
 from workers.ledger.sealed import keyring_of
@@ -20,8 +20,10 @@ from workers.messages import (
     CallSessionStarted,
     Message,
     StartRecording,
+    StartWebRecording,
     StopAll,
     StopRecording,
+    StopWebRecording,
     UpdateCall,
     parse,
 )
@@ -36,6 +38,8 @@ log = logging.getLogger(__name__)
 _DEEDS: Mapping[type[Message], Callable[[Session, Settings, Any, Request], Outcome]] = {
     StartRecording: recordings.start,
     StopRecording: recordings.stop,
+    StartWebRecording: pages.start,
+    StopWebRecording: pages.stop,
     StopAll: recordings.stop_all,
     CallSessionStarted: sessions.started,
     CallSessionEnded: sessions.ended,

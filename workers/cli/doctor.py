@@ -52,7 +52,7 @@ def examine() -> list[Finding]:
     found = [_look("python", _python), _look("codecs", _codecs)]
     for library in ("libEGL.so.1", "libGL.so.1"):
         found.append(_look(library, lambda name=library: _library(name)))  # type: ignore[misc]
-    found += [_look("fonts", _fonts), _look("connectors", _connectors)]
+    found += [_look("fonts", _fonts), _look("connectors", _connectors), _look("pages", _pages)]
     try:
         settings = load()
     except SettingsError as error:
@@ -116,6 +116,12 @@ def _fonts() -> str:
         packages = " ".join(dict.fromkeys(lacking.values()))
         raise Lacking(f"names in {', '.join(lacking)} would show boxes (Debian: apt install {packages})")
     return f"names in all of {len(SCRIPTS)} scripts are drawn"
+
+
+def _pages() -> str:
+    from workers.cli.doctor_pages import check
+
+    return check()
 
 
 def _connectors() -> str:

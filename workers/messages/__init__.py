@@ -8,7 +8,13 @@ from egress.sealing import Keyring
 from workers.calls.projects import Projects
 from workers.messages import hosted
 from workers.messages.calls import UpdateCall
-from workers.messages.recordings import StartRecording, StopAll, StopRecording
+from workers.messages.recordings import (
+    StartRecording,
+    StartWebRecording,
+    StopAll,
+    StopRecording,
+    StopWebRecording,
+)
 from workers.messages.sessions import CallSessionEnded, CallSessionStarted
 from workers.messages.shape import Message
 from workers.payload import check, shown
@@ -21,8 +27,10 @@ __all__ = [
     "CallSessionStarted",
     "Message",
     "StartRecording",
+    "StartWebRecording",
     "StopAll",
     "StopRecording",
+    "StopWebRecording",
     "UpdateCall",
     "named",
     "parse",
@@ -31,6 +39,8 @@ __all__ = [
 MESSAGES: dict[str, type[Message]] = {
     "start_recording": StartRecording,
     "stop_recording": StopRecording,
+    "start_web_recording": StartWebRecording,
+    "stop_web_recording": StopWebRecording,
     "stop_all": StopAll,
     "call_session_started": CallSessionStarted,
     "call_session_ended": CallSessionEnded,
