@@ -11,9 +11,7 @@ from egress.speech.contract import Line
 from egress.speech.cues import cues, one_by_one
 
 
-def srt(
-    lines: Iterable[Line], zero: float, names: Mapping[str, str] | None = None, until: float | None = None
-) -> str:
+def srt(lines: Iterable[Line], zero: float, names: Mapping[str, str] | None = None, until: float | None = None) -> str:
     """SubRip. ``zero`` is when the media began, ``until`` when it ended (seconds since 1970)."""
     blocks = [
         f"{number}\n{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}\n"
@@ -23,9 +21,7 @@ def srt(
     return "\n\n".join(blocks) + "\n" if blocks else ""
 
 
-def vtt(
-    lines: Iterable[Line], zero: float, names: Mapping[str, str] | None = None, until: float | None = None
-) -> str:
+def vtt(lines: Iterable[Line], zero: float, names: Mapping[str, str] | None = None, until: float | None = None) -> str:
     """WebVTT, each cue in its speaker's voice. Cues of different speakers may overlap; players stack them."""
     blocks = [
         f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n"
@@ -35,9 +31,7 @@ def vtt(
     return "\n\n".join(["WEBVTT", *blocks]) + "\n"
 
 
-def txt(
-    lines: Iterable[Line], zero: float, names: Mapping[str, str] | None = None, until: float | None = None
-) -> str:
+def txt(lines: Iterable[Line], zero: float, names: Mapping[str, str] | None = None, until: float | None = None) -> str:
     """One paragraph for each turn: when it began, who spoke, what was said."""
     turns: list[tuple[float, str, list[str]]] = []
     for line in sorted(lines, key=lambda line: (line.start, line.stop)):
