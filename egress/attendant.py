@@ -26,18 +26,19 @@ from egress.call.model import (
     TrackRemoved,
     TrackType,
     TrackUnreadable,
+    Updated,
     Wants,
 )
 from egress.call.state import CallState
 from egress.composite import CompositeEgress, Tell, utc
 from egress.director import larger
+from egress.first_shapes import FirstShapes
 from egress.logs import about
 from egress.media.audio_source import AudioSource
-from egress.media.compositor import TrackKey
 from egress.media.stage import Stage
-from egress.media.video_source import VideoSource
+from egress.media.video_source import TrackKey, VideoSource
 from egress.presence import Presence
-from egress.protocol import CompositeRecording, Job, Refused
+from egress.protocol import CompositeRecording, Directions, Job, LayoutSettings, ModeratedVideo, Refused
 from egress.protocol import Connected as ConnectedReport
 from egress.protocol import Disconnected as DisconnectedReport
 from egress.protocol import Presence as PresenceReport
@@ -54,6 +55,8 @@ FIRST_MEDIA = 0.25
 """Seconds after joining in which tracks may still be told before a recording begins."""
 FIRST_PICTURE = 0.8
 """Seconds after joining after which a recording begins even if a picture has not come."""
+FIRST_SHAPES = 1.5
+"""The same for a recording whose canvas follows the orientation of what is shown."""
 CONNECT_TIMEOUT = 30.0
 """Seconds in which the room must be reached for the first time."""
 
@@ -77,12 +80,15 @@ class Attendant:
         self._warnings = Warnings(tell)
         fps = job.egresses[0].video.fps if job.egresses else 30
         self._stage = Stage(fps, job.delay)
+        self.state.direct(job.directions)
         self._painting = ThreadPoolExecutor(max_workers=1, thread_name_prefix="paint")
         self._attendance: Attendance | None = None
         self._video: dict[TrackKey, VideoSource] = {}
         self._audio: dict[tuple[str, TrackType], AudioSource] = {}
         self._seen: dict[TrackKey, float] = {}
         self._wishes: dict[TrackKey, Wants | None] = {}
+        self._kept_back: dict[str, ModeratedVideo] = {}
+        self._shapes = FirstShapes(self._painting)
         self._opened_at = 0.0
         self._connected_at: float | None = None
         self._out_of_reach = ""
@@ -106,7 +112,8 @@ class Attendant:
         if spec.egress_id in self.egresses:
             return
         if spec.video.fps != self._stage.fps:
-            self._refuse(spec, "fps_differs", f"this call is composed at {self._stage.fps} pictures a second")
+            problem = f"this call is composed at {self._stage.fps} pictures a second"
+            self._refuse("start", "fps_differs", problem, spec.egress_id)
             return
         folder = self.job.spool / spec.egress_id
         try:
@@ -115,10 +122,50 @@ class Attendant:
                     spec, folder, self.job.epoch, self._stage, self._painting, self._tell
                 )
         except LayoutError as error:
-            self._refuse(spec, "bad_layout", str(error))
+            self._refuse("start", "bad_layout", str(error), spec.egress_id)
 
-    def _refuse(self, spec: CompositeRecording, code: str, message: str) -> None:
-        self._tell(Refused(at=utc(time.time()), op="start", code=code, error=message, egress_id=spec.egress_id))
+    def _refuse(self, op: str, code: str, message: str, egress_id: str) -> None:
+        self._tell(Refused(at=utc(time.time()), op=op, code=code, error=message, egress_id=egress_id))
+
+    def update(self, egress_id: str, layout: LayoutSettings) -> bool:
+        """Draw an egress by another layout from now on; False if there is none of that id."""
+        egress = self.egresses.get(egress_id)
+        if egress is None:
+            return False
+        try:
+            egress.change(layout)
+        except LayoutError as error:
+            self._refuse("update", "bad_layout", str(error), egress_id)
+        else:
+            self._look_at_once()
+        return True
+
+    def direct(self, directions: Directions) -> None:
+        """Pin and moderate as is said now, in every program."""
+        self.state.direct(directions)
+        now = time.monotonic()
+        for session_id in self.state.participants:
+            self._restrain(session_id, now)
+        self._look_at_once()
+
+    def _restrain(self, session_id: str, now: float) -> None:
+        """Keep back what may not be seen or heard of a participant."""
+        said = self.state.moderation(session_id)
+        self._stage.restraints.say(session_id, said.video, said.audio == "silence", now)
+        for type_ in (TrackType.VIDEO, TrackType.SCREEN_SHARE):
+            source = self._video.get(_picture_key(session_id, type_))
+            relaxed = said.video == "show" and self._kept_back.get(session_id) == "blur"
+            if relaxed and source is not None and source.listening:
+                # What rests, as a shared screen may, is shown as it is only when it is sent again.
+                source.track.request_keyframe()
+        self._kept_back[session_id] = said.video
+
+    def _look_at_once(self) -> None:
+        """Let what was said be in the picture's plan now."""
+        try:
+            self._look(time.monotonic())
+        except Exception:
+            log.exception("the call could not be looked at")
 
     def stop(self, egress_id: str, reason: str) -> bool:
         """End an egress; False if there is none of that id."""
@@ -241,6 +288,8 @@ class Attendant:
                 self._away = reason
                 self._tell(DisconnectedReport(at=utc(time.time()), reason=reason))
             case Left(session_id):
+                self._kept_back.pop(session_id, None)
+                self._stage.restraints.forget(session_id, now)
                 for type_ in TrackType:
                     self._drop(session_id, type_)
             case (
@@ -252,6 +301,8 @@ class Attendant:
             case _:
                 pass
         self.state.apply(event, now)
+        if isinstance(event, Joined | Updated):
+            self._restrain(event.participant.session_id, now)
         for egress in self.egresses.values():
             egress.hear(event, now)
         if isinstance(event, TrackAdded):
@@ -268,7 +319,7 @@ class Attendant:
             speaks = functools.partial(self._hear, event.session_id) if event.type is TrackType.AUDIO else None
             heard = AudioSource(event.media, speaks)
             self._audio[(event.session_id, event.type)] = heard
-            self._stage.add_audio(heard)
+            self._stage.add_audio(event.session_id, heard)
             heard.start()
         else:
             key = _picture_key(event.session_id, event.type)
@@ -283,7 +334,7 @@ class Attendant:
 
     def _hear(self, session_id: str, frame: EncodedFrame) -> None:
         if frame.audio_level is not None:
-            self.state.speakers.hear(session_id, -float(frame.audio_level), frame.arrival)
+            self.state.hear(session_id, -float(frame.audio_level), frame.arrival)
 
     def _drop(self, session_id: str, type_: TrackType) -> None:
         source: AudioSource | VideoSource | None
@@ -319,10 +370,11 @@ class Attendant:
     def _look(self, now: float) -> None:
         if not self.state.listen_to_told_levels(now):
             self._listen_without_levels(now)
+        self._see_shapes()
         view = self.state.view(now)
         wanted: dict[TrackKey, Wants] = {}
         for egress in self.egresses.values():
-            if egress.director is not None and not egress.over.is_set():
+            if not egress.over.is_set():
                 egress.director.update(view, now)
                 for key, wish in egress.director.wishes().items():
                     wanted[key] = larger(wanted.get(key), wish)
@@ -331,11 +383,25 @@ class Attendant:
         if self._connected_at is not None:
             for egress in self.egresses.values():
                 if not egress.started and not egress.over.is_set() and self._can_begin(egress, now):
+                    if egress.orients:
+                        egress.orient(self._shown_shapes(egress), view, now)
                     egress.begin(self.state, self._away)
                     log.info(
                         "recording %s, %.0f ms in the call", egress.spec.egress_id, (now - self._connected_at) * 1000
                     )
         self._tell_room()
+
+    def _see_shapes(self) -> None:
+        """Which cameras' pictures are higher than wide."""
+        for (session_id, name), source in self._video.items():
+            track = self.state.track(session_id, TrackType(name))
+            if track is not None and source.portrait is not None:
+                track.portrait = source.portrait
+
+    def _shown_shapes(self, egress: CompositeEgress) -> list[bool | None]:
+        """Of each picture that an egress is to show, whether it is higher than wide; None while that is not known."""
+        shown = [self._video[key] for key in egress.director.wishes() if key in self._video]
+        return [self._shapes.portrait(source) for source in shown]
 
     def _listen_without_levels(self, now: float) -> None:
         """Where nobody tells sound levels, those of the decoded sound have to do (they come a delay late)."""
@@ -344,7 +410,7 @@ class Attendant:
                 continue
             if now - source.level_time < self.job.delay + 0.2:
                 level = 20 * math.log10(max(source.level, 1e-6))
-                self.state.speakers.hear(session_id, level, now)
+                self.state.hear(session_id, level, now)
 
     def _receive_wanted(self, wanted: dict[TrackKey, Wants], now: float) -> None:
         """Receive what is, or just was, in a picture; tell the SFU how large."""
@@ -354,10 +420,11 @@ class Attendant:
             if key in wanted:
                 self._seen[key] = now
             state = self.state.track(session_id, type_)
+            hidden = self.state.moderation(session_id).video == "hide"
             recently = now - self._seen.get(key, -math.inf) < self.job.delay + 1.0
             # An SFU that has paused a track tells of its end only to those who still want it.
             held = recently or (state is not None and state.paused)
-            wish = wanted.get(key) or (self._wishes.get(key) if held else None)
+            wish = wanted.get(key) or (self._wishes.get(key) if held and not hidden else None)
             if wish is not None and not source.listening:
                 source.start()
                 if state is not None:
@@ -383,10 +450,12 @@ class Attendant:
         """Not before the first pictures are there, so that no recording begins with placeholders; but soon."""
         assert self._connected_at is not None
         waited = now - self._connected_at
+        if egress.orients and FIRST_MEDIA <= waited < FIRST_SHAPES:
+            return all(shape is not None for shape in self._shown_shapes(egress))
         if waited >= FIRST_PICTURE:
             return True
-        if egress.director is None or waited < FIRST_MEDIA:
-            return waited >= FIRST_MEDIA
+        if waited < FIRST_MEDIA:
+            return False
         shown = [self._video[key] for key in egress.director.wishes() if key in self._video]
         return all(source.received for source in shown)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from egress.protocol import (
     EgressFailed,
     EgressStarted,
     EgressStopped,
+    LayoutSettings,
     PartClosed,
     PartOpened,
     Progress,
@@ -30,6 +32,7 @@ from egress.protocol import (
     Report,
 )
 from egress.report import PictureSizes, ReceptionLog
+from layouts.scene import CallView
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +60,10 @@ class CompositeEgress:
         self._begun_at: float | None = None
         self._failure: tuple[str, str] | None = None
         self._reception: ReceptionLog | None = None
-        width, height = spec.quality.size
-        suffix = "mp4" if width else spec.audio.audio_only_format
+        self._painting = painting
+        self._layout = Layout(spec.layout.name, spec.layout.options)
+        self._quality = spec.quality
+        suffix = "mp4" if spec.quality.size[0] else spec.audio.audio_only_format
         self._recording = Recording(
             folder,
             plan=PartPlan.every(spec.roll_over, spec.video.fps),
@@ -68,16 +73,44 @@ class CompositeEgress:
             prefix=f"e{epoch}",
             listener=_Parts(self),
         )
-        self.program = Program(
-            spec.egress_id,
-            (width, height),
-            video=spec.video,
-            audio=spec.audio,
+        self.program = self._made()
+        self.director = Director(self.program, self._layout, painting)
+
+    def _made(self) -> Program:
+        return Program(
+            self.spec.egress_id,
+            self._quality.size,
+            video=self.spec.video,
+            audio=self.spec.audio,
             output=self._recording,
             listener=_Life(self),
         )
-        layout = Layout(spec.layout.name, spec.layout.options)
-        self.director = Director(self.program, layout, painting) if width else None
+
+    @property
+    def orients(self) -> bool:
+        """Whether its canvas is to be chosen by what is shown when it begins."""
+        return self.spec.layout.detect_orientation and bool(self.spec.quality.size[0]) and not self.started
+
+    def orient(self, portraits: Iterable[bool | None], view: CallView, now: float) -> None:
+        """Choose the canvas, for good: that of most pictures whose shape is known, the one asked for if none is most.
+
+        ``portraits`` tells of each picture that is shown whether it is higher than wide.
+        """
+        votes = Counter(portrait for portrait in portraits if portrait is not None)
+        if votes[True] == votes[False]:
+            return
+        quality = self._quality.turned(portrait=votes[True] > votes[False])
+        if quality is not self._quality:
+            self._quality = quality
+            self.program = self._made()
+            self.director = Director(self.program, self._layout, self._painting)
+            self.director.update(view, now)
+
+    def change(self, layout: LayoutSettings) -> None:
+        """Draw by another layout from now on, on the same canvas. Raises LayoutError."""
+        changed = Layout(layout.name, layout.options)
+        self.director.change(changed)
+        self._layout = changed
 
     @property
     def recorded(self) -> float:
@@ -89,8 +122,9 @@ class CompositeEgress:
         self.started = True
         now = time.monotonic()
         self._begun_at = self._stage.start(self.program, now)
-        self._reception = ReceptionLog(state, now, self._begun_at, away)
-        self._tell(EgressStarted(at=utc(self._begun_at), egress_id=self.spec.egress_id))
+        self._reception = ReceptionLog(state, now, self._begun_at, away, self._stage.delay)
+        chosen = self._quality if self.spec.layout.detect_orientation and self._quality.size[0] else None
+        self._tell(EgressStarted(at=utc(self._begun_at), egress_id=self.spec.egress_id, quality=chosen))
 
     def stop(self, reason: str, code: str = "") -> None:
         """Record nothing more; the last file follows. With a ``code`` that end is a failure, told after the file."""

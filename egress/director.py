@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from egress.call.model import Wants
-from egress.media.compositor import DecorMaker, TrackKey
+from egress.media.compositor import DecorMaker
+from egress.media.mixer import NOBODY
 from egress.media.program import Program
+from egress.media.video_source import TrackKey
 from layouts.engine import compose
 from layouts.native import NativePainter
 from layouts.options import parse_options
@@ -33,13 +35,14 @@ class Layout:
 
 
 class Director:
-    """Scenes of one program. Event loop only."""
+    """Scenes of one program, and whom it hears. One without a picture only hears. Event loop only."""
 
     def __init__(self, program: Program, layout: Layout, painting: ThreadPoolExecutor) -> None:
         self._program = program
         self._layout = layout
         self._options = parse_options(layout.name, layout.options)
         self._painting = painting
+        self._unheard: frozenset[str] = NOBODY
         self._maker: DecorMaker | None = None
         self._scene: Scene | None = None
         self._pending: asyncio.Future[None] | None = None
@@ -49,8 +52,16 @@ class Director:
         """What is shown to those who see live."""
         return self._scene
 
+    def change(self, layout: Layout) -> None:
+        """Draw by another layout from the next look at the call on. Raises LayoutError, and goes on as before."""
+        self._options = parse_options(layout.name, layout.options)
+        self._layout = layout
+
     def update(self, view: CallView, now: float) -> bool:
         """Look at the call; True if the scene changed. ``now`` is when it was like that (monotonic seconds)."""
+        self._listen(view, now)
+        if not self._program.size[0]:
+            return False
         scene = compose(self._layout.name, self._options, self._program.size, view, self._scene)
         if scene == self._scene:
             return False
@@ -58,6 +69,12 @@ class Director:
         self._pending = asyncio.get_running_loop().run_in_executor(self._painting, self._paint, scene, now)
         self._pending.add_done_callback(_log_failure)
         return True
+
+    def _listen(self, view: CallView, now: float) -> None:
+        unheard = frozenset(guest.session_id for guest in view.participants) - _heard(view)
+        if unheard != self._unheard:
+            self._unheard = unheard
+            self._program.leave_out(now, unheard)
 
     def _paint(self, scene: Scene, when: float) -> None:
         # On the painting thread, which is one, so scenes arrive in order; Skia is not for several at a time.
@@ -80,6 +97,10 @@ class Director:
                 key = (tile.session_id, tile.source)
                 found[key] = larger(found.get(key), _wants(tile, self._program.fps))
         return found
+
+
+def _heard(view: CallView) -> frozenset[str]:
+    return frozenset(guest.session_id for guest in view.participants)
 
 
 def _wants(tile: Tile, fps: int) -> Wants:

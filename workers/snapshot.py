@@ -12,8 +12,8 @@ from workers.ledger import claims, clock
 from workers.ledger.states import LIVE, State
 from workers.ledger.tables import CallSession, Egress
 
-Mark = tuple[str | None, bool, tuple[tuple[str, str, str], ...]]
-"""Why the session is to end, whether it is announced; id, state and wish of each live egress."""
+Mark = tuple[str | None, bool, int, tuple[tuple[str, str, str], ...]]
+"""Why the session is to end, whether it is announced, its revision; id, state and wish of each live egress."""
 
 
 @dataclass(slots=True)
@@ -26,7 +26,7 @@ class Snapshot:
 
     def demand(self, session_id: str) -> float:
         """Cores that the session's live egresses take, or will take."""
-        _, _, egresses = self.marks.get(session_id, (None, False, ()))
+        *_, egresses = self.marks.get(session_id, (None, False, 0, ()))
         return sum(self.costs[id_] for id_, state, desired in egresses if works(State(state), desired))
 
 
@@ -39,7 +39,7 @@ def look(tx: Session, owner: str, before: Snapshot, *, take_over: bool) -> Snaps
         select(Egress.session_id, Egress.id, Egress.state, Egress.desired).where(*live).order_by(Egress.id)
     ):
         egresses[session_id].append((egress[0], egress[1], egress[2]))
-    marks: dict[str, Mark] = {s.id: (s.end_reason, s.announced, tuple(egresses[s.id])) for s in found}
+    marks: dict[str, Mark] = {s.id: (s.end_reason, s.announced, s.revision, tuple(egresses[s.id])) for s in found}
     ids = [id_ for some in egresses.values() for id_, _, _ in some]
     costs = {id_: before.costs[id_] for id_ in ids if id_ in before.costs}
     unknown = [id_ for id_ in ids if id_ not in costs]

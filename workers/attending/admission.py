@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from egress.protocol import CompositeRecording, EgressSpec
+from egress.protocol import CompositeRecording, EgressSpec, LayoutSettings
 from workers.decisions import reservation, shortage
 from workers.ledger import lifecycle
 from workers.ledger.states import State
@@ -24,6 +24,11 @@ TAKEN_UP = (State.STARTING, State.ACTIVE)
 def order(egress: Egress) -> EgressSpec:
     """The egress as its attendant is told of it."""
     return CompositeRecording.model_validate({**egress.spec, "egress_id": egress.id, "first_part": egress.next_part})
+
+
+def layout_of(spec: EgressSpec) -> LayoutSettings | None:
+    """What its picture is drawn by; None for what has none."""
+    return spec.layout if isinstance(spec, CompositeRecording) else None
 
 
 def admit(tx: Session, settings: Settings, egress: Egress, now: datetime) -> bool:

@@ -12,11 +12,14 @@ from sqlalchemy.orm import Session
 from egress.logs import about
 from egress.protocol import (
     Attend,
+    Direct,
+    Directions,
     Disconnected,
     EgressFailed,
     EgressSpec,
     EgressStarted,
     EgressStopped,
+    LayoutSettings,
     Leave,
     Over,
     PartClosed,
@@ -27,15 +30,16 @@ from egress.protocol import (
     Report,
     Start,
     Stop,
+    Update,
     Warned,
 )
 from workers.attendants import Attendant, AttendantGone
-from workers.attending.admission import admit, drop, order
+from workers.attending.admission import admit, drop, layout_of, order
 from workers.attending.engagement import Engagement, now
 from workers.attending.inbox import Inbox
 from workers.attending.starting import job
 from workers.decisions import Wanted, due, idle
-from workers.ledger import lifecycle, reports
+from workers.ledger import directions, lifecycle, reports
 from workers.ledger.claims import owned
 from workers.ledger.states import State
 from workers.ledger.tables import Egress
@@ -54,6 +58,8 @@ class _Orders:
     start: list[EgressSpec] = field(default_factory=list)
     stop: dict[str, str] = field(default_factory=dict)
     """Egress to why, for people."""
+    update: dict[str, LayoutSettings] = field(default_factory=dict)
+    direct: Directions | None = None
     idle: bool = False
 
 
@@ -116,7 +122,7 @@ class Conversation:
                 return None
             case Refused():
                 repeated = engaged.asked_again and report.egress_id in (None, *engaged.asked_again)
-                if repeated and report.op in ("start", "attend"):
+                if repeated and report.op in ("start", "attend", "update", "direct"):
                     await self._attendant.ack(report.seq)
                     return None
                 if report.op == "attend":
@@ -137,10 +143,18 @@ class Conversation:
     async def _send_again(self) -> None:
         self._sent_again = True
         engaged = self._engaged
-        live = await engaged.around.ledger.read(lambda tx: lifecycle.live_egresses(tx, engaged.id))
-        specs = [order(egress) for egress in live if egress.id in engaged.asked_again]
+
+        def wanted(tx: Session) -> tuple[list[EgressSpec], Directions]:
+            live = lifecycle.live_egresses(tx, engaged.id)
+            session = owned(tx, engaged.id, engaged.epoch)
+            specs = [order(egress) for egress in live if egress.id in engaged.asked_again]
+            return specs, directions.in_force(session.directions)
+
+        specs, said = await engaged.around.ledger.read(wanted)
         await engaged.hold.wait()
-        await self._attendant.send(Attend(job=job(engaged, specs)))
+        await self._attendant.send(Attend(job=job(engaged, specs, said)))
+        engaged.ordered(specs)
+        engaged.directed = said
 
     async def _command(self) -> None:
         """Give the commands that are due whenever something changed, as long as the lease allows it."""
@@ -152,8 +166,13 @@ class Conversation:
                 orders = _Orders(idle=True) if engaged.leaving else await self._orders()
                 # Between the ledger's word and the command the lease may have run out: then it has to be renewed.
                 await engaged.hold.wait()
+                # First, so that what begins shows nobody who is to be hidden.
+                if orders.direct is not None:
+                    await attendant.send(Direct(epoch=engaged.epoch, directions=orders.direct))
                 for spec in orders.start:
                     await attendant.send(Start(epoch=engaged.epoch, egress=spec))
+                for egress_id, layout in orders.update.items():
+                    await attendant.send(Update(epoch=engaged.epoch, egress_id=egress_id, layout=layout))
                 for egress_id, reason in orders.stop.items():
                     await attendant.send(Stop(epoch=engaged.epoch, egress_id=egress_id, reason=reason))
                 if orders.idle:
@@ -168,10 +187,12 @@ class Conversation:
         told = engaged.told
 
         def decide(tx: Session) -> _Orders:
-            owned(tx, engaged.id, engaged.epoch)
+            session = owned(tx, engaged.id, engaged.epoch)
             moment = now()
             live = {egress.id: egress for egress in lifecycle.live_egresses(tx, engaged.id)}
             orders = _Orders()
+            if (said := directions.in_force(session.directions)) != engaged.directed:
+                orders.direct = said
             for op, egress_id in due([_wanted(e) for e in live.values()], told):
                 egress = live[egress_id]
                 if op == "give_up":
@@ -182,11 +203,19 @@ class Conversation:
                 elif admit(tx, engaged.around.settings, egress, moment):
                     lifecycle.starting(egress, moment)
                     orders.start.append(order(egress))
+            orders.update = {
+                egress.id: layout
+                for egress in live.values()
+                if told.get(egress.id) == "start" and egress.id not in orders.stop
+                if (layout := layout_of(order(egress))) and layout != engaged.layouts.get(egress.id)
+            }
             orders.idle = idle(_wanted(e) for e in live.values() if not State(e.state).over)
             return orders
 
         orders = await engaged.around.ledger.write(decide)
-        engaged.told |= {spec.egress_id: "start" for spec in orders.start}
+        engaged.ordered(orders.start)
+        engaged.layouts |= orders.update
+        engaged.directed = orders.direct or engaged.directed
         engaged.told |= dict.fromkeys(orders.stop, "stop")
         return orders
 

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from egress.logs import about
-from workers.carry_out import answers, calls, recordings, sessions
+from workers.carry_out import answers, calls, participants, recordings, sessions
 from workers.carry_out.request import Outcome, Request
 from workers.ledger.database import Ledger
 from workers.ledger.sealed import keyring_of
@@ -19,10 +19,14 @@ from workers.messages import (
     CallSessionEnded,
     CallSessionStarted,
     Message,
+    ModerateParticipant,
+    Pin,
     StartRecording,
     StopAll,
     StopRecording,
+    Unpin,
     UpdateCall,
+    UpdateRecording,
     parse,
 )
 from workers.payload import shown
@@ -36,7 +40,11 @@ log = logging.getLogger(__name__)
 _DEEDS: Mapping[type[Message], Callable[[Session, Settings, Any, Request], Outcome]] = {
     StartRecording: recordings.start,
     StopRecording: recordings.stop,
+    UpdateRecording: recordings.update,
     StopAll: recordings.stop_all,
+    Pin: participants.pin,
+    Unpin: participants.unpin,
+    ModerateParticipant: participants.moderate,
     CallSessionStarted: sessions.started,
     CallSessionEnded: sessions.ended,
     UpdateCall: calls.update,

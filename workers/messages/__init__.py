@@ -8,7 +8,8 @@ from egress.sealing import Keyring
 from workers.calls.projects import Projects
 from workers.messages import hosted
 from workers.messages.calls import UpdateCall
-from workers.messages.recordings import StartRecording, StopAll, StopRecording
+from workers.messages.participants import ModerateParticipant, Pin, Unpin
+from workers.messages.recordings import StartRecording, StopAll, StopRecording, UpdateRecording
 from workers.messages.sessions import CallSessionEnded, CallSessionStarted
 from workers.messages.shape import Message
 from workers.payload import check, shown
@@ -20,10 +21,14 @@ __all__ = [
     "CallSessionEnded",
     "CallSessionStarted",
     "Message",
+    "ModerateParticipant",
+    "Pin",
     "StartRecording",
     "StopAll",
     "StopRecording",
+    "Unpin",
     "UpdateCall",
+    "UpdateRecording",
     "named",
     "parse",
 ]
@@ -31,7 +36,11 @@ __all__ = [
 MESSAGES: dict[str, type[Message]] = {
     "start_recording": StartRecording,
     "stop_recording": StopRecording,
+    "update_recording": UpdateRecording,
     "stop_all": StopAll,
+    "pin": Pin,
+    "unpin": Unpin,
+    "moderate_participant": ModerateParticipant,
     "call_session_started": CallSessionStarted,
     "call_session_ended": CallSessionEnded,
     "update_call": UpdateCall,
