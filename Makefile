@@ -16,7 +16,7 @@ demo: ## Record a call of three guests inside this machine, and show what came o
 
 test: ## Run the tests (a real Janus and LiveKit, real browsers and databases where root lets us; 40 minutes)
 	@sh scripts/setup.sh test
-	@.venv/bin/python -m pytest -v --durations=15
+	@sh scripts/test.sh
 
 soak: ## Run the tests that take long
 	@sh scripts/setup.sh test

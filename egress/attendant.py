@@ -9,10 +9,10 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 from pydantic import ValidationError
 
+from egress.atelier import Atelier
 from egress.call.connector import Attendance, Attending, ConnectorError, connector
 from egress.call.model import (
     REMOVED,
@@ -46,6 +46,7 @@ from egress.rtc.track import EncodedFrame
 from egress.telling import RoomState, Telling, telling
 from egress.warned import Warnings
 from layouts.options import LayoutError
+from layouts.scene import CallView
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,9 @@ FIRST_MEDIA = 0.25
 FIRST_PICTURE = 0.8
 """Seconds after joining after which a recording begins even if a picture has not come."""
 FIRST_SHAPES = 1.5
-"""The same for a recording whose canvas follows the orientation of what is shown."""
+"""Seconds after joining for which a recording waits whose canvas is to be turned as the first pictures are."""
+FIRST_DRAWING = 10.0
+"""Seconds after joining after which a recording begins even if nothing is painted."""
 CONNECT_TIMEOUT = 30.0
 """Seconds in which the room must be reached for the first time."""
 
@@ -81,14 +84,14 @@ class Attendant:
         fps = job.egresses[0].video.fps if job.egresses else 30
         self._stage = Stage(fps, job.delay)
         self.state.direct(job.directions)
-        self._painting = ThreadPoolExecutor(max_workers=1, thread_name_prefix="paint")
+        self._atelier = Atelier(job.guard.guard(), self._warnings.unavailable, self._warnings.layout)
         self._attendance: Attendance | None = None
         self._video: dict[TrackKey, VideoSource] = {}
         self._audio: dict[tuple[str, TrackType], AudioSource] = {}
         self._seen: dict[TrackKey, float] = {}
         self._wishes: dict[TrackKey, Wants | None] = {}
         self._kept_back: dict[str, ModeratedVideo] = {}
-        self._shapes = FirstShapes(self._painting)
+        self._shapes = FirstShapes()
         self._opened_at = 0.0
         self._connected_at: float | None = None
         self._out_of_reach = ""
@@ -118,8 +121,14 @@ class Attendant:
         folder = self.job.spool / spec.egress_id
         try:
             with about(egress_id=spec.egress_id):
+                if spec.page is not None:
+                    # What drives a browser takes long to load, and few calls need it.
+                    from egress.page.recording import PageRecording
+
+                    self.egresses[spec.egress_id] = PageRecording(spec, folder, self.job, self._atelier, self._tell)
+                    return
                 self.egresses[spec.egress_id] = CompositeEgress(
-                    spec, folder, self.job.epoch, self._stage, self._painting, self._tell
+                    spec, folder, self.job.epoch, self._stage, self._atelier, self._tell
                 )
         except LayoutError as error:
             self._refuse("start", "bad_layout", str(error), spec.egress_id)
@@ -133,7 +142,7 @@ class Attendant:
         if egress is None:
             return False
         try:
-            egress.change(layout)
+            egress.production.change(layout)
         except LayoutError as error:
             self._refuse("update", "bad_layout", str(error), egress_id)
         else:
@@ -190,6 +199,7 @@ class Attendant:
         for egress in self.egresses.values():
             egress.stop(reason)
         await asyncio.gather(*(e.over.wait() for e in self.egresses.values()))
+        await asyncio.gather(*(e.close() for e in self.egresses.values()))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -197,9 +207,9 @@ class Attendant:
             seen.stop()
         for heard in self._audio.values():
             heard.stop()
-        await asyncio.gather(self._say_goodbye(), self._leave())
+        self._shapes.close()
+        await asyncio.gather(self._say_goodbye(), self._leave(), self._atelier.close())
         await asyncio.to_thread(self._stage.close)
-        self._painting.shutdown(wait=False)
 
     async def _say_goodbye(self) -> None:
         if self.telling is not None:
@@ -375,33 +385,40 @@ class Attendant:
         wanted: dict[TrackKey, Wants] = {}
         for egress in self.egresses.values():
             if not egress.over.is_set():
-                egress.director.update(view, now)
-                for key, wish in egress.director.wishes().items():
+                egress.production.update(view, now)
+                wishes = egress.director.wishes() if egress.director is not None else {}
+                for key, wish in wishes.items():
                     wanted[key] = larger(wanted.get(key), wish)
         self._receive_wanted(wanted, now)
         self._see_how_it_comes(now)
-        if self._connected_at is not None:
-            for egress in self.egresses.values():
-                if not egress.started and not egress.over.is_set() and self._can_begin(egress, now):
-                    if egress.orients:
-                        egress.orient(self._shown_shapes(egress), view, now)
-                    egress.begin(self.state, self._away)
-                    log.info(
-                        "recording %s, %.0f ms in the call", egress.spec.egress_id, (now - self._connected_at) * 1000
-                    )
+        for egress in self.egresses.values():
+            if egress.started or egress.over.is_set():
+                continue
+            if egress.production.orients:
+                self._orient(egress, view, now)
+            if self._can_begin(egress, now):
+                egress.begin(self.state, self._away, egress.ready_at)
+                in_call = now - (self._connected_at or now)
+                log.info("recording %s, %.0f ms in the call", egress.spec.egress_id, in_call * 1000)
         self._tell_room()
 
     def _see_shapes(self) -> None:
-        """Which cameras' pictures are higher than wide."""
+        """Which cameras' pictures are higher than wide: before they are due, if a canvas waits for that."""
+        urgent = any(egress.production.orients for egress in self.egresses.values())
         for (session_id, name), source in self._video.items():
             track = self.state.track(session_id, TrackType(name))
-            if track is not None and source.portrait is not None:
-                track.portrait = source.portrait
+            portrait = self._shapes.portrait(source) if urgent else source.portrait
+            if track is not None and portrait is not None:
+                track.portrait = portrait
 
-    def _shown_shapes(self, egress: CompositeEgress) -> list[bool | None]:
-        """Of each picture that an egress is to show, whether it is higher than wide; None while that is not known."""
-        shown = [self._video[key] for key in egress.director.wishes() if key in self._video]
-        return [self._shapes.portrait(source) for source in shown]
+    def _orient(self, egress: CompositeEgress, view: CallView, now: float) -> None:
+        """Turn the canvas as most of the first pictures are, as soon as all of them are known, or after a while."""
+        waited = -1.0 if self._connected_at is None else now - self._connected_at
+        if waited < FIRST_MEDIA:
+            return
+        shown = [self.state.track(session_id, TrackType(name)) for session_id, name in egress.production.shown()]
+        if waited >= FIRST_SHAPES or all(track is None or track.portrait is not None for track in shown):
+            egress.production.orient(view, now)
 
     def _listen_without_levels(self, now: float) -> None:
         """Where nobody tells sound levels, those of the decoded sound have to do (they come a delay late)."""
@@ -448,15 +465,20 @@ class Attendant:
 
     def _can_begin(self, egress: CompositeEgress, now: float) -> bool:
         """Not before the first pictures are there, so that no recording begins with placeholders; but soon."""
-        assert self._connected_at is not None
+        if egress.spec.page is not None:
+            return egress.ready_at is not None
+        if self._connected_at is None:
+            return False
+        if egress.production.orients:
+            return False
         waited = now - self._connected_at
-        if egress.orients and FIRST_MEDIA <= waited < FIRST_SHAPES:
-            return all(shape is not None for shape in self._shown_shapes(egress))
+        if egress.director is not None and not egress.director.ready and waited < FIRST_DRAWING:
+            return False
         if waited >= FIRST_PICTURE:
             return True
         if waited < FIRST_MEDIA:
             return False
-        shown = [self._video[key] for key in egress.director.wishes() if key in self._video]
+        shown = [self._video[key] for key in egress.production.shown() if key in self._video]
         return all(source.received for source in shown)
 
 

@@ -5,26 +5,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from egress.atelier import Atelier
 from egress.call.model import CallEvent
 from egress.call.state import CallState
-from egress.director import Director, Layout
+from egress.director import Director
 from egress.media.program import Program, ProgramListener
 from egress.media.stage import Stage
 from egress.outputs.parts import PartPlan
 from egress.outputs.recording import ClosedPart, OpenedPart, Recording, RecordingListener
+from egress.production import Production
 from egress.protocol import (
     CompositeRecording,
     EgressEnded,
     EgressFailed,
     EgressStarted,
     EgressStopped,
-    LayoutSettings,
     PartClosed,
     PartOpened,
     Progress,
@@ -32,7 +31,6 @@ from egress.protocol import (
     Report,
 )
 from egress.report import PictureSizes, ReceptionLog
-from layouts.scene import CallView
 
 log = logging.getLogger(__name__)
 
@@ -48,21 +46,26 @@ class CompositeEgress:
     """States: waiting for the call, recording, finishing, over. Event loop only; threads come in by the loop."""
 
     def __init__(
-        self, spec: CompositeRecording, folder: Path, epoch: int, stage: Stage, painting: ThreadPoolExecutor, tell: Tell
+        self,
+        spec: CompositeRecording,
+        folder: Path,
+        epoch: int,
+        stage: Stage,
+        atelier: Atelier,
+        tell: Tell,
     ) -> None:
         self.spec = spec
         self.started = False
         self.stopping = False
         self.over = asyncio.Event()
+        self.ready_at: float | None = None
+        """When that which is recorded was ready by itself (monotonic seconds); None where the call decides."""
         self._stage = stage
         self._tell = tell
         self._loop = asyncio.get_running_loop()
         self._begun_at: float | None = None
         self._failure: tuple[str, str] | None = None
         self._reception: ReceptionLog | None = None
-        self._painting = painting
-        self._layout = Layout(spec.layout.name, spec.layout.options)
-        self._quality = spec.quality
         suffix = "mp4" if spec.quality.size[0] else spec.audio.audio_only_format
         self._recording = Recording(
             folder,
@@ -73,13 +76,12 @@ class CompositeEgress:
             prefix=f"e{epoch}",
             listener=_Parts(self),
         )
-        self.program = self._made()
-        self.director = Director(self.program, self._layout, painting)
+        self.production = Production(spec, atelier, self._made)
 
-    def _made(self) -> Program:
+    def _made(self, size: tuple[int, int]) -> Program:
         return Program(
             self.spec.egress_id,
-            self._quality.size,
+            size,
             video=self.spec.video,
             audio=self.spec.audio,
             output=self._recording,
@@ -87,47 +89,39 @@ class CompositeEgress:
         )
 
     @property
-    def orients(self) -> bool:
-        """Whether its canvas is to be chosen by what is shown when it begins."""
-        return self.spec.layout.detect_orientation and bool(self.spec.quality.size[0]) and not self.started
+    def program(self) -> Program:
+        return self.production.program
 
-    def orient(self, portraits: Iterable[bool | None], view: CallView, now: float) -> None:
-        """Choose the canvas, for good: that of most pictures whose shape is known, the one asked for if none is most.
-
-        ``portraits`` tells of each picture that is shown whether it is higher than wide.
-        """
-        votes = Counter(portrait for portrait in portraits if portrait is not None)
-        if votes[True] == votes[False]:
-            return
-        quality = self._quality.turned(portrait=votes[True] > votes[False])
-        if quality is not self._quality:
-            self._quality = quality
-            self.program = self._made()
-            self.director = Director(self.program, self._layout, self._painting)
-            self.director.update(view, now)
-
-    def change(self, layout: LayoutSettings) -> None:
-        """Draw by another layout from now on, on the same canvas. Raises LayoutError."""
-        changed = Layout(layout.name, layout.options)
-        self.director.change(changed)
-        self._layout = changed
+    @property
+    def director(self) -> Director | None:
+        """Who decides what is shown; None where there is no picture, or a page makes it."""
+        return self.production.director
 
     @property
     def recorded(self) -> float:
         """Seconds since the first picture was taken."""
         return 0.0 if self._begun_at is None else time.time() - self._begun_at
 
-    def begin(self, state: CallState, away: str | None) -> None:
-        """Record the call from now on; ``away`` says why the SFU is out of reach, None when it is not."""
+    def begin(self, state: CallState, away: str | None, at: float | None = None) -> None:
+        """Record the call from now on, or since ``at`` (monotonic seconds, just past).
+
+        ``away`` says why the SFU is out of reach, None when it is not.
+        """
         self.started = True
-        now = time.monotonic()
+        now = time.monotonic() if at is None else at
         self._begun_at = self._stage.start(self.program, now)
         self._reception = ReceptionLog(state, now, self._begun_at, away, self._stage.delay)
-        chosen = self._quality if self.spec.layout.detect_orientation and self._quality.size[0] else None
+        chosen = self.production.quality if self.spec.layout.detect_orientation else None
         self._tell(EgressStarted(at=utc(self._begun_at), egress_id=self.spec.egress_id, quality=chosen))
 
-    def stop(self, reason: str, code: str = "") -> None:
-        """Record nothing more; the last file follows. With a ``code`` that end is a failure, told after the file."""
+    async def close(self) -> None:
+        """Let go of what is this recording's alone, once it is over."""
+
+    def stop(self, reason: str, code: str = "", at: float | None = None) -> None:
+        """Record nothing more; the last file follows. With a ``code`` that end is a failure, told after the file.
+
+        ``at`` (monotonic seconds, just past) is when it ends; None is now.
+        """
         if self.stopping or self.over.is_set():
             return
         self.stopping = True
@@ -135,20 +129,23 @@ class CompositeEgress:
         self._received()
         self._tell(EgressStopped(at=utc(time.time()), egress_id=self.spec.egress_id, reason=reason))
         if self.started:
-            self._stage.stop(self.program, time.monotonic())
+            self._end_program(time.monotonic() if at is None else at)
         elif code:
             self.fail(code, reason)
         else:
-            self.over.set()
+            self._end()
             self._stage.stop(self.program, time.monotonic())
             self._tell_end()
+
+    def _end_program(self, at: float) -> None:
+        self._stage.stop(self.program, at)
 
     def fail(self, code: str, message: str) -> None:
         """End with an error. What was closed before stays good."""
         if self.over.is_set():
             return
         self.stopping = True
-        self.over.set()
+        self._end()
         self._stage.stop(self.program, time.monotonic())
         self._tell(
             EgressFailed(
@@ -232,8 +229,12 @@ class CompositeEgress:
         if self._failure is not None:
             self.fail(*self._failure)
             return
-        self.over.set()
+        self._end()
         self._tell_end()
+
+    def _end(self) -> None:
+        self.over.set()
+        self.production.put_away()
 
 
 class _Parts(RecordingListener):

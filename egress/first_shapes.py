@@ -14,11 +14,14 @@ log = logging.getLogger(__name__)
 
 
 class FirstShapes:
-    """Event loop only; decodes on a thread that is lent."""
+    """Event loop only; decodes on a thread of its own, if there is ever anything to decode."""
 
-    def __init__(self, executor: ThreadPoolExecutor) -> None:
-        self._executor = executor
+    def __init__(self) -> None:
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="shapes")
         self._looks: WeakKeyDictionary[VideoSource, Future[bool | None]] = WeakKeyDictionary()
+
+    def close(self) -> None:
+        self._executor.shutdown(wait=False)
 
     def portrait(self, source: VideoSource) -> bool | None:
         """Whether its pictures are higher than wide; None while that is not known. To be asked again and again."""

@@ -11,12 +11,14 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from enum import StrEnum
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator, model_validator
 
 from egress.rtc.ice_settings import IceSettings
+from egress.url_guard import Guard
 
 CID = re.compile(r"[A-Za-z0-9_-]{1,64}:[A-Za-z0-9_.@!-]{1,128}")
 
@@ -96,10 +98,33 @@ class AudioEncoding(_Model):
     audio_only_format: Literal["mp3", "m4a"] = "mp3"
 
 
+class PageSource(_Model):
+    """A live web page in the place of a layout: it is the picture and the sound, and nothing is composed."""
+
+    url: str = Field(min_length=1, max_length=2048)
+    app: bool = True
+    """Whether it is an app that shows a call, and is told which: by its query string and by ``window.setupLayout``."""
+    await_start: bool = False
+    """Whether nothing is recorded before the page says that it is ready."""
+    server_url: str | None = Field(default=None, max_length=2048)
+    """``url`` in the query string; None takes that of the call's SFU where its connector has one for pages."""
+    token: str | None = Field(default=None, max_length=8192)
+    """What lets the app join; None has one made where the connector can."""
+    api_key: str | None = Field(default=None, max_length=256)
+    user_id: str | None = Field(default=None, max_length=256)
+    base_url: str | None = Field(default=None, max_length=2048)
+    screenshare_layout: str | None = Field(default=None, max_length=64)
+    webrtc: bool = True
+    """Whether WebRTC in the page may speak to others than the guarded proxy."""
+    max_duration: float | None = Field(default=None, gt=0)
+    """Seconds after which the recording ends; None is no limit."""
+
+
 class CompositeRecording(_Model):
     """One composite recording to make: layout and quality of its program, and how its files are cut."""
 
-    kind: Literal["composite_recording"] = "composite_recording"
+    kind: Literal["composite_recording", "web_recording"] = "composite_recording"
+    """A web recording is of a page that need not have to do with the call."""
     egress_id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
     quality: Quality = Quality.P720
     layout: LayoutSettings = LayoutSettings()
@@ -108,6 +133,14 @@ class CompositeRecording(_Model):
     roll_over: float = Field(default=7200.0, ge=1.0)
     """Seconds after which a file is closed and the next one begun."""
     first_part: int = Field(default=1, ge=1)
+    page: PageSource | None = None
+    """The page that is recorded instead of a layout of the call's pictures."""
+
+    @model_validator(mode="after")
+    def _has_a_page(self) -> CompositeRecording:
+        if self.kind == "web_recording" and self.page is None:
+            raise ValueError("page is missing, which a web recording is of")
+        return self
 
 
 EgressSpec = CompositeRecording
@@ -143,6 +176,27 @@ class Directions(_Model):
     moderation: tuple[Moderated, ...] = ()
 
 
+class GuardRules(_Model):
+    """Which addresses outside may be spoken to, for pictures that messages and participants name."""
+
+    schemes: frozenset[Literal["http", "https"]] = frozenset({"https", "http"})
+    allow_private: tuple[str, ...] = ()
+    """Networks such as ``10.0.0.0/8`` that are allowed although they are private, local or reserved."""
+
+    @field_validator("allow_private")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            try:
+                ip_network(network, strict=False)
+            except ValueError:
+                raise ValueError(f"{network!r} is no network such as 10.0.0.0/8") from None
+        return value
+
+    def guard(self) -> Guard:
+        return Guard(self.schemes, self.allow_private)
+
+
 class Job(_Model):
     """One call to attend."""
 
@@ -152,6 +206,7 @@ class Job(_Model):
     connector: dict[str, Any]
     """The address of the room: ``type`` names the connector, the rest is that connector's."""
     ice: IceSettings = IceSettings()
+    guard: GuardRules = GuardRules()
     spool: Path
     """Folder in which files are written, one folder an egress; made when missing."""
     delay: float = Field(default=1.0, ge=0.2, le=10.0)
@@ -476,6 +531,8 @@ class Warned(_Report):
     """The participant's session id."""
     user_id: str | None = None
     track: TrackName | None = None
+    picture: str | None = None
+    """Where a picture is, without what may be secret in its address."""
 
 
 class Progress(_Report):

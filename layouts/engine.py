@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from layouts import geometry, names, ranking
+from layouts import geometry, overlays, ranking
 from layouts.options import Options, canonical_name, parse_options
-from layouts.scene import Border, CallView, Color, Label, Placeholder, Rect, Scene, Tile
+from layouts.scene import CallView, ParticipantView, Rect, Scene, Tile
+from layouts.tiles import dressed
 
 # The presenter's camera over a shared screen: a share of the canvas's width, as 240 pixels are of 1280.
 _PRESENTER_SHARE = 240 / 1280
 _PRESENTER_SHARE_PORTRAIT = 0.3
 _PRESENTER_INSET = 10 / 720
-# Of the canvas's shorter side.
-_LABEL_FONT = 0.025
-_BORDER = 1 / 720
-_HIGHLIGHT = 1 / 240
-_SMALLEST_FONT = 8
+_LARGEST_BAR = 80
+"""Percent of the canvas."""
 
 
 def compose(
@@ -26,41 +25,111 @@ def compose(
     size: tuple[int, int],
     call: CallView,
     previous: Scene | None = None,
+    *,
+    now: float = 0.0,
+    wall: float | None = None,
 ) -> Scene:
     """The scene of a call at one instant.
 
     ``size`` is (width, height) of the canvas in pixels, even and at least 16. ``options`` are those of the table in
-    ``layouts.options``, or what ``parse_options`` made of them. ``previous`` is the scene shown until now: who
-    is visible in it keeps their place. Raises LayoutError for a layout or an option that cannot be honoured, ValueError
-    for a canvas that cannot be encoded.
+    ``layouts.option_table``, or what ``parse_options`` made of them. ``previous`` is the scene shown until now: who
+    is visible in it keeps their place. ``now`` (seconds, of any origin) is what rotations and shuffles go by, ``wall``
+    (Unix time) what a time of day shows. Raises LayoutError for a layout or an option that cannot be honoured,
+    ValueError for a canvas that cannot be encoded, or options that were read for another layout.
     """
     width, height = size
     if width < 16 or height < 16 or width % 2 or height % 2:
         raise ValueError(f"a canvas has even sides of at least 16 pixels, not {width}×{height}")
     layout = canonical_name(layout_name)
     asked = options if isinstance(options, Options) else parse_options(layout, options)
-    if layout != "single-participant" and any(guest.has_screen_share for guest in call.participants):
-        if asked.screenshare_layout != layout:
-            asked = asked.adapted(asked.screenshare_layout)
-        layout = asked.screenshare_layout
+    if asked.layout != layout:
+        raise ValueError(f"options of {asked.layout} were given for {layout}")
+    asked, guests = _in_force(asked, call)
     canvas = Rect(0, 0, width, height)
-    arrange = {"grid": _grid, "spotlight": _spotlight, "single-participant": _single}[layout]
-    return Scene(width, height, asked.background, arrange(asked, canvas, call, previous), layout)
+    view = _View(asked, canvas, guests, previous, now)
+    arrange = {"grid": _grid, "spotlight": _spotlight, "single-participant": _single}[asked.layout]
+    return Scene(
+        width,
+        height,
+        asked.background,
+        arrange(view),
+        asked.layout,
+        overlays.backdrop(asked),
+        overlays.logo(asked, canvas),
+        overlays.title(asked, canvas),
+        overlays.timestamp(asked, wall),
+        asked.transition_ms,
+    )
 
 
-def _single(asked: Options, canvas: Rect, call: CallView, previous: Scene | None) -> tuple[Tile, ...]:
-    first = ranking.foremost(call, previous)
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What one scene is made from."""
+
+    asked: Options
+    canvas: Rect
+    guests: Sequence[ParticipantView]
+    previous: Scene | None
+    now: float
+
+    def turn(self, seconds: float) -> int:
+        """How often something that changes so often has changed."""
+        return int(self.now // seconds)
+
+
+def _in_force(asked: Options, call: CallView) -> tuple[Options, Sequence[ParticipantView]]:
+    """The options of the layout that is on, and who may be seen in it.
+
+    A filter hides cameras and screens; but the only picture is a shared screen whoever shares it.
+    """
+    asked = asked.in_force(call)
+    shared = asked.while_shared()
+    sharing = [guest for guest in call.participants if ranking.shares(guest)]
+    visible = _visible(shared, call.participants) if sharing else ()
+    if shared.layout == "single-participant":
+        screens = [guest for guest in sharing if guest not in visible]
+        if sharing:
+            return shared, (*visible, *screens)
+    elif any(ranking.shares(guest) for guest in visible):
+        return shared, visible
+    return asked, _visible(asked, call.participants)
+
+
+def _visible(asked: Options, guests: Sequence[ParticipantView]) -> Sequence[ParticipantView]:
+    chosen = asked.participants
+    return guests if chosen is None else [guest for guest in guests if chosen.matches(guest)]
+
+
+def _single(view: _View) -> tuple[Tile, ...]:
+    asked, canvas = view.asked, view.canvas
+    first = _on_stage(view)
     if first is None:
         return ()
     # A line marks one tile among several. Around the only picture it would look like a fault, so here it is
     # drawn only when it was asked for.
     framed = any("border" in name or "highlight" in name for name in asked.given)
-    stage = _tile(asked, canvas, first, canvas, framed=framed)
-    if not (first.is_share and asked.presenter_visible and first.participant.has_video):
+    across = asked.padding_inline.pixels(canvas, canvas.width)
+    along = asked.padding_block.pixels(canvas, canvas.width)
+    area = geometry.inset(canvas, across, along)
+    rect = area if first.is_share or asked.aspect_ratio is None else geometry.box(area, _shape(view))
+    stage = dressed(asked, canvas, first, rect, "stage", framed=framed)
+    if not (first.is_share and asked.presenter_visible and ranking.shows(first.participant)):
         return (stage,)
     camera = ranking.Entry(first.participant, False)
     # Nothing can hide the corners of a picture that lies on another, so this one is not rounded.
-    return (stage, _tile(asked, canvas, camera, _presenter(asked, canvas), labelled=False, rounded=False))
+    return (
+        stage,
+        dressed(asked, canvas, camera, _presenter(asked, canvas), "presenter", labelled=False, rounded=False),
+    )
+
+
+def _on_stage(view: _View) -> ranking.Entry | None:
+    """Who takes the only place. A shuffle leaves it to pins and shared screens."""
+    first = ranking.foremost(view.guests, view.previous)
+    if view.asked.mode != "shuffle" or first is None or first.is_share or first.participant.is_pinned:
+        return first
+    picked = ranking.shuffled(view.guests, view.turn(view.asked.shuffle_delay / 1000))
+    return ranking.Entry(picked, False) if picked else None
 
 
 def _presenter(asked: Options, canvas: Rect) -> Rect:
@@ -74,43 +143,76 @@ def _presenter(asked: Options, canvas: Rect) -> Rect:
     return Rect(canvas.right - gap - across, canvas.bottom - gap - down if below else gap, across, down)
 
 
-def _grid(asked: Options, canvas: Rect, call: CallView, previous: Scene | None) -> tuple[Tile, ...]:
-    slots = ranking.visible_keys(previous)
-    chosen = ranking.choose(ranking.entries(call), slots, asked.columns * asked.rows)
-    margin = _spacing(asked.margin.pixels(1), canvas)
+def _grid(view: _View) -> tuple[Tile, ...]:
+    asked, canvas = view.asked, view.canvas
+    chosen = _chosen(view, ranking.entries(view.guests, asked.presenter_visible), None, _capacity(asked, "page_size"))
+    margin = _spacing(asked.margin.pixels(canvas, min(canvas.width, canvas.height)), canvas)
     beside = (1 - (asked.size_percentage / 100) ** 0.5) / 2
     area = geometry.inset(canvas, max(margin, canvas.width * beside), max(margin, canvas.height * beside))
-    rects = _tiles(asked, canvas, area, len(chosen))
-    return tuple(_tile(asked, canvas, entry, rect) for entry, rect in zip(chosen, rects, strict=False))
+    rects = _rects(view, area, chosen, asked.expand_tiles)
+    return tuple(dressed(asked, canvas, entry, rect, "grid") for entry, rect in zip(chosen, rects, strict=False))
 
 
-def _spotlight(asked: Options, canvas: Rect, call: CallView, previous: Scene | None) -> tuple[Tile, ...]:
-    first = ranking.foremost(call, previous)
+def _spotlight(view: _View) -> tuple[Tile, ...]:
+    asked, canvas = view.asked, view.canvas
+    first = ranking.foremost(view.guests, view.previous)
     if first is None:
         return ()
-    margin = _spacing(asked.margin.pixels(1), canvas)
+    margin = _spacing(asked.margin.pixels(canvas, min(canvas.width, canvas.height)), canvas)
     inner = geometry.inset(canvas, margin, margin)
-    others = [entry for entry in ranking.entries(call) if entry.key != first.key]
+    stage_area, bar_area = _split(asked, canvas, inner, margin)
+    others = [entry for entry in ranking.entries(view.guests, asked.presenter_visible) if entry.key != first.key]
+    bar = _chosen(view, others, first, _bar_capacity(view, bar_area))
+    shape = _shape(view, [first])
+    stage = dressed(asked, canvas, first, geometry.box(stage_area if bar else inner, shape), "stage")
+    rects = _rects(view, bar_area, bar, False)
+    return (stage, *(dressed(asked, canvas, entry, rect, "bar") for entry, rect in zip(bar, rects, strict=False)))
+
+
+def _chosen(
+    view: _View, candidates: Sequence[ranking.Entry], first: ranking.Entry | None, capacity: int
+) -> list[ranking.Entry]:
+    """Who has a tile beside the one on the stage. The camera of who shares the screen on it comes before all others."""
+    previous = view.previous
     slots = ranking.visible_keys(previous)
-    if previous is not None and previous.layout == "spotlight":
+    if first is not None and previous is not None and previous.layout == "spotlight":
         slots = slots[1:]  # who steps down from the stage takes the place of who steps up
-    camera = (first.participant.session_id, False)
-    capacity = asked.columns * asked.rows
-    own = [entry for entry in others if entry.key == camera]
-    rest = [entry for entry in others if entry.key != camera]
-    if own:  # the sharer's camera has a place of its own, before all others
+    camera = (first.participant.session_id, False) if first is not None else None
+    own = [entry for entry in candidates if entry.key == camera]
+    rest = [entry for entry in candidates if entry.key != camera] if own else list(candidates)
+    if own:
         slots = tuple(key for key in slots if key != camera)
-    bar = own + ranking.choose(rest, slots, capacity - len(own))
-    area, bar_area = _split(asked, canvas, inner, margin) if bar else (inner, inner)
-    shape = geometry.shape_of(canvas.width, canvas.height)
-    stage = _tile(asked, canvas, first, geometry.box(area, shape))
-    rects = _tiles(asked, canvas, bar_area, len(bar))
-    return (stage, *(_tile(asked, canvas, entry, rect) for entry, rect in zip(bar, rects, strict=False)))
+    room = capacity - len(own)
+    if view.asked.rotate_seconds and len(rest) > room:
+        return own + ranking.page(rest, room, view.turn(view.asked.rotate_seconds))
+    return own + ranking.choose(rest, slots, room)
+
+
+def _capacity(asked: Options, limit: str) -> int:
+    """How many tiles at most: columns × rows, or another limit, or both where both are given."""
+    cells = asked.columns * asked.rows
+    most = asked.page_size if limit == "page_size" else asked.bar_limit
+    if most is None or limit not in asked.given:
+        return cells
+    return min(most, cells) if asked.given & {"columns", "rows"} else most
+
+
+def _bar_capacity(view: _View, area: Rect) -> int:
+    asked = view.asked
+    if asked.bar_limit is not None:
+        return _capacity(asked, "bar_limit")
+    shape, gap = _shape(view), _gap(view)
+    across = asked.bar_position in ("top", "bottom")
+    extent, thickness = (area.width, area.height) if across else (area.height, area.width)
+    thickness = max(2, (thickness - gap * (asked.rows - 1)) // asked.rows)
+    side = max(2.0, thickness * shape.widest if across else thickness / shape.widest)
+    in_row = max(1, int((extent + gap) / (side + gap)))
+    return asked.rows * (min(in_row, asked.columns) if "columns" in asked.given else in_row)
 
 
 def _split(asked: Options, canvas: Rect, inner: Rect, margin: int) -> tuple[Rect, Rect]:
     """The area of the spotlight, and that of its bar."""
-    share = asked.size_percentage / 100
+    share = min(asked.size_percentage, _LARGEST_BAR) / 100
     if asked.bar_position in ("top", "bottom"):
         bar = max(2, geometry.even(min(canvas.height * share, inner.height - margin - 2)))
         stage = max(2, geometry.even(inner.height - bar - margin))
@@ -126,82 +228,32 @@ def _split(asked: Options, canvas: Rect, inner: Rect, margin: int) -> tuple[Rect
     return (right, left) if asked.bar_position == "left" else (left, right)
 
 
-def _tiles(asked: Options, canvas: Rect, area: Rect, count: int) -> tuple[Rect, ...]:
-    # Columns and rows that were asked for are kept; by default only their product counts, so that
-    # a portrait canvas gets the arrangement that suits it.
-    most = asked.columns * asked.rows
-    columns = asked.columns if "columns" in asked.given else most
-    rows = asked.rows if "rows" in asked.given else most
-    gap = _spacing(asked.cell_padding.pixels(1), canvas)
-    shape = geometry.shape_of(canvas.width, canvas.height)
-    return geometry.tiles(min(count, most), area, gap, shape, columns, rows)
+def _rects(view: _View, area: Rect, chosen: Sequence[ranking.Entry], free: bool) -> tuple[Rect, ...]:
+    """Where so many tiles go.
+
+    Columns and rows that were asked for are kept; by default only their product counts, so that a portrait canvas gets
+    the arrangement that suits it.
+    """
+    asked, count = view.asked, len(chosen)
+    columns = asked.columns if "columns" in asked.given else max(count, 1)
+    rows = asked.rows if "rows" in asked.given else max(count, 1)
+    return geometry.tiles(count, area, _gap(view), _shape(view, chosen, free), columns, rows)
+
+
+def _shape(view: _View, entries: Sequence[ranking.Entry] = (), free: bool = False) -> geometry.Shape:
+    """The shape of tiles: the one that was asked for, but where a shared screen is among them."""
+    ratio = view.asked.aspect_ratio
+    if ratio is not None and not any(entry.is_share for entry in entries):
+        return geometry.Shape(ratio, ratio, free)
+    shape = geometry.shape_of(view.canvas.width, view.canvas.height)
+    return replace(shape, free=True) if free else shape
+
+
+def _gap(view: _View) -> int:
+    canvas = view.canvas
+    return _spacing(view.asked.cell_padding.pixels(canvas, min(canvas.width, canvas.height)), canvas)
 
 
 def _spacing(pixels: int, canvas: Rect) -> int:
     """A distance as asked for, but never so great that it leaves no room for pictures."""
     return geometry.even(min(pixels, min(canvas.width, canvas.height) / 8))
-
-
-def _tile(
-    asked: Options,
-    canvas: Rect,
-    entry: ranking.Entry,
-    rect: Rect,
-    *,
-    framed: bool = True,
-    rounded: bool = True,
-    labelled: bool = True,
-) -> Tile:
-    guest = entry.participant
-    name = names.shown_name(guest.name, guest.user_id)
-    return Tile(
-        rect=rect,
-        session_id=guest.session_id,
-        source="screen_share" if entry.is_share else "video" if guest.has_video else None,
-        scale_mode=asked.screenshare_scale_mode if entry.is_share else asked.scale_mode,
-        background=asked.background,
-        placeholder=Placeholder(
-            initials=names.initials(name),
-            background=asked.placeholder_background,
-            avatar=names.avatar_color(guest.user_id),
-            text_color=Color(255, 255, 255),
-            image=guest.image,
-        ),
-        label=_label(asked, canvas, entry, rect, name) if labelled and asked.label_display else None,
-        border=_border(asked, canvas, entry, rounded) if framed else None,
-    )
-
-
-def _label(asked: Options, canvas: Rect, entry: ranking.Entry, rect: Rect, name: str) -> Label | None:
-    if not name:
-        return None
-    shorter = min(canvas.width, canvas.height)
-    font = max(_SMALLEST_FONT, round(min(shorter * _LABEL_FONT, rect.height * 0.11)))
-    border_width = max(1, round(shorter * _BORDER))
-    return Label(
-        text=name,
-        horizontal=asked.label_horizontal,
-        vertical=asked.label_vertical,
-        text_color=asked.label_text,
-        background=asked.label_background,
-        border=asked.label_border if asked.label_display_border else None,
-        border_width=border_width if asked.label_display_border else 0,
-        radius=asked.label_radius.pixels(shorter) if asked.label_rounded else 0,
-        font_size=font,
-        muted=not entry.is_share and not entry.participant.has_audio,
-    )
-
-
-def _border(asked: Options, canvas: Rect, entry: ranking.Entry, rounded: bool) -> Border | None:
-    shorter = min(canvas.width, canvas.height)
-    radius = asked.border_radius.pixels(shorter) if rounded and asked.border_rounded else 0
-    plain = max(1, round(shorter * _BORDER)) if asked.border_width is None else asked.border_width.pixels(shorter)
-    if not (entry.participant.is_speaking and not entry.is_share):
-        return Border(asked.border, plain, radius) if plain or radius else None
-    if asked.highlight_width is not None:
-        highlight = asked.highlight_width.pixels(shorter)
-    elif asked.border_width is not None:
-        highlight = plain
-    else:
-        highlight = max(2, round(shorter * _HIGHLIGHT))
-    return Border(asked.highlight, highlight, radius) if highlight or radius else None

@@ -21,6 +21,8 @@ from layouts.scene import Color
 _FAMILIES = ["Noto Sans", "Noto Color Emoji", "Noto Sans CJK SC"]
 _ENDLESS = 100_000.0
 _ELLIPSIS = "…"
+CAPITAL = 0.71
+"""Height of capitals, as a share of the size of a font: half of it below the middle centres them."""
 # Text is isolated, so that its first strong letter gives its direction: the ellipsis of an Arabic name is at its left.
 _ISOLATE, _END_OF_ISOLATE = "\u2068", "\u2069"
 

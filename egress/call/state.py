@@ -190,7 +190,7 @@ class CallState:
             joined_at=state.joined_at,
             is_portrait=None if video is None else video.portrait,
             moderation=moderation.video,
-            pin_order=len(self._pins) if pin is None else pin,
+            pin_order=pin if pin is not None else len(self._pins) if state.pinned else 0,
         )
 
     def _pin(self, who: Participant) -> int | None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from egress.media.glide import Glide, next_glide
 from egress.media.scaling import Scaler, scaled_size
 from egress.media.video_source import Picture, TrackKey
-from egress.media.yuv import Overlay, Planes, blank, blend, from_rgba, overlay, paste, planes_of, resized
+from egress.media.yuv import Overlay, Planes, blank, blend, cut, from_rgba, overlay, paste, planes_of, resized
 from layouts.scene import Rect, Scene, Tile
 
 
@@ -41,7 +41,7 @@ class Painting(Protocol):
 
 
 class Painter(Protocol):
-    """Draws everything of a scene but the video."""
+    """Draws everything of a scene but the video. What does not change comes back as the same array."""
 
     def paint(self, scene: Scene) -> Painting: ...
 
@@ -57,9 +57,9 @@ class Decor:
     scene: Scene
     ground: Planes
     overlays: tuple[tuple[Overlay, ...], ...]
-    """Per tile, those that touch it."""
+    """Per tile, what of them lies on it."""
     free: tuple[Overlay, ...]
-    """Those that touch no tile."""
+    """What of them lies on no tile."""
     placeholders: tuple[Planes, ...]
 
 
@@ -68,7 +68,7 @@ class DecorMaker:
 
     def __init__(self, painter: Painter) -> None:
         self._painter = painter
-        self._placeholders: dict[Tile, Planes] = {}
+        self._placeholders: dict[Tile, tuple[NDArray[np.uint8], Planes]] = {}
         self._overlays: dict[tuple[int, int, int], tuple[object, Overlay]] = {}
         self._ground: tuple[NDArray[np.uint8], Planes] | None = None
 
@@ -88,18 +88,46 @@ class DecorMaker:
             seen[key] = (patch.rgba, ready)
             made.append(ready)
         self._overlays = seen
-        placeholders: dict[Tile, Planes] = {}
+        placeholders: dict[Tile, tuple[NDArray[np.uint8], Planes]] = {}
         for tile in scene.tiles:
-            placeholders[tile] = self._placeholders.get(tile) or from_rgba(self._painter.placeholder(tile))
+            # An avatar may have come since, so a tile's placeholder is known by identity as well.
+            pixels = self._painter.placeholder(tile)
+            old = self._placeholders.get(tile)
+            placeholders[tile] = old if old is not None and old[0] is pixels else (pixels, from_rgba(pixels))
         self._placeholders = placeholders
-        touching = tuple(tuple(o for o in made if _touch(o, tile.rect)) for tile in scene.tiles)
-        free = tuple(o for o in made if not any(_touch(o, tile.rect) for tile in scene.tiles))
-        return Decor(scene, self._ground[1], touching, free, tuple(placeholders[t] for t in scene.tiles))
+        rects = [tile.rect for tile in scene.tiles]
+        on_tiles = tuple(tuple(_on(o, rect) for o in made if _overlaps(_rect_of(o), rect)) for rect in rects)
+        free = tuple(_on(o, rest) for o in made for rest in _outside(_rect_of(o), rects))
+        return Decor(scene, self._ground[1], on_tiles, free, tuple(placeholders[t][1] for t in scene.tiles))
 
 
-def _touch(over: Overlay, rect: Rect) -> bool:
-    width, height = over.size
-    return over.x < rect.right and rect.x < over.x + width and over.y < rect.bottom and rect.y < over.y + height
+def _rect_of(over: Overlay) -> Rect:
+    return Rect(over.x, over.y, *over.size)
+
+
+def _on(over: Overlay, rect: Rect) -> Overlay:
+    """What of an overlay lies in a rectangle: no pixel may be blended again that was not drawn anew below it."""
+    return cut(over, rect.x, rect.y, rect.right, rect.bottom)
+
+
+def _outside(rect: Rect, others: Sequence[Rect]) -> list[Rect]:
+    """What of a rectangle lies in none of the others, as rectangles."""
+    left = [rect]
+    for other in others:
+        left = [piece for part in left for piece in (_less(part, other) if _overlaps(part, other) else [part])]
+    return left
+
+
+def _less(rect: Rect, other: Rect) -> list[Rect]:
+    """What of a rectangle lies outside one that overlaps it: above, below, left and right of that."""
+    top, bottom = max(rect.y, other.y), min(rect.bottom, other.bottom)
+    pieces = [
+        Rect(rect.x, rect.y, rect.width, top - rect.y),
+        Rect(rect.x, bottom, rect.width, rect.bottom - bottom),
+        Rect(rect.x, top, other.x - rect.x, bottom - top),
+        Rect(other.right, top, rect.right - other.right, bottom - top),
+    ]
+    return [piece for piece in pieces if piece.width > 0 and piece.height > 0]
 
 
 @dataclass(slots=True)

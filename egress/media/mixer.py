@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from egress.media.audio_source import AudioSource
 from egress.media.decode import Samples
+from egress.media.source import SoundSource
 
 KNEE = np.float32(0.8)
 """Below this amplitude sound passes unchanged; above, it bends towards 1.0 and never reaches it."""
@@ -29,7 +29,7 @@ class Voice:
     sound: Samples
 
 
-def play(sources: Iterable[tuple[str, AudioSource]], start: int, count: int) -> list[Voice]:
+def play(sources: Iterable[tuple[str, SoundSource]], start: int, count: int) -> list[Voice]:
     """What is there of sources over samples ``start`` to ``start + count`` of the timeline; it is forgotten by them."""
     voices = []
     for session_id, source in sources:

@@ -10,6 +10,7 @@ import pytest
 
 from egress.call.model import Wants
 from egress.director import Director, Layout, larger
+from egress.easel import NativeMaker
 from egress.media.compositor import Decor
 from layouts.options import LayoutError
 from tests.layouts.calls import call_of
@@ -112,3 +113,24 @@ async def test_an_unknown_layout_is_refused(painting: ThreadPoolExecutor):
 def test_the_larger_wish_satisfies_both():
     assert larger(None, Wants(10, 20, 30)) == Wants(10, 20, 30)
     assert larger(Wants(100, 5, 30), Wants(10, 20, 15)) == Wants(100, 20, 30)
+
+
+class FakeImages:
+    """An ImageSource with nothing in it, whose generation the test sets."""
+
+    generation = 0
+
+    def get(self, address: str, side: int) -> None:
+        return None
+
+
+async def test_a_picture_that_comes_is_painted_into_its_scene_from_the_beginning(painting: ThreadPoolExecutor):
+    program: Any = FakeProgram()
+    images = FakeImages()
+    directed = Director(program, Layout("grid", {}), painting, NativeMaker(images))
+    assert directed.update(call_of(2), 100.0)
+    images.generation += 1
+    assert directed.update(call_of(2), 100.4)
+    assert not directed.update(call_of(2), 100.5)
+    await directed.painted()
+    assert [when for when, _ in program.scheduled] == [100.0, 100.0]

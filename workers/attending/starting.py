@@ -14,6 +14,7 @@ from workers.attending import clearing
 from workers.attending.admission import TAKEN_UP, admit, drop, order
 from workers.attending.engagement import Engagement, now
 from workers.calls.projects import resolved
+from workers.guard import rules_of
 from workers.ledger import directions, lifecycle
 from workers.ledger.claims import owned
 from workers.ledger.states import State
@@ -135,6 +136,7 @@ def job(engaged: Engagement, specs: list[EgressSpec], said: Directions) -> Job:
         epoch=engaged.epoch,
         connector=resolved(engaged.session.connector, settings.projects),
         ice=engaged.around.ice,
+        guard=rules_of(settings),
         spool=settings.spools,
         delay=settings.recording.delay,
         orphan_timeout=settings.attendants.orphan_timeout,

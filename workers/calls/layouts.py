@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from layouts.options import OPTIONS
+from layouts.option_table import BY_NAME
 
 Heard = Mapping[str, Any]
 """When a whole layout was said last (``layout``), and each option since (``options``), in milliseconds by the clocks of
@@ -54,4 +54,4 @@ def with_options(running: Mapping[str, Any], said: Mapping[str, Any]) -> dict[st
 
 def names_of(name: str) -> frozenset[str]:
     """All names of the option that goes by this one."""
-    return frozenset({name}.union(*(option.names for option in OPTIONS if name in option.names)))
+    return frozenset(BY_NAME[name].names) if name in BY_NAME else frozenset({name})

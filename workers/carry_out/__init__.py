@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from egress.logs import about
-from workers.carry_out import answers, calls, participants, recordings, sessions
+from workers.carry_out import answers, calls, pages, participants, recordings, sessions
 from workers.carry_out.request import Outcome, Request
 from workers.ledger.database import Ledger
 from workers.ledger.sealed import keyring_of
@@ -22,8 +22,10 @@ from workers.messages import (
     ModerateParticipant,
     Pin,
     StartRecording,
+    StartWebRecording,
     StopAll,
     StopRecording,
+    StopWebRecording,
     Unpin,
     UpdateCall,
     UpdateRecording,
@@ -41,6 +43,8 @@ _DEEDS: Mapping[type[Message], Callable[[Session, Settings, Any, Request], Outco
     StartRecording: recordings.start,
     StopRecording: recordings.stop,
     UpdateRecording: recordings.update,
+    StartWebRecording: pages.start,
+    StopWebRecording: pages.stop,
     StopAll: recordings.stop_all,
     Pin: participants.pin,
     Unpin: participants.unpin,

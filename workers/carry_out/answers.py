@@ -40,7 +40,7 @@ def refused(tx: Session, message_type: str, payload: object, request: Request, e
     if request_id is not None and not _storable(request_id, 128):
         request_id = None
     # What runs already is told by its own events: the call's recording has not failed.
-    if message_type == "start_recording" and cid is not None and error.egress_id is None:
+    if message_type in ("start_recording", "start_web_recording") and cid is not None and error.egress_id is None:
         _tell_failure(tx, fields, cid, request_id, request, error)
     if request_id is not None:
         _put(tx, message_type, cid, request_id, request, Outcome([]), error)

@@ -11,8 +11,10 @@ from workers.calls.models import RecordSettings
 from workers.calls.rooms import room
 from workers.calls.settings import effective
 from workers.calls.stores import store
+from workers.calls.style_sheets import check_place
 from workers.calls.wanted import composite_wish
 from workers.carry_out.request import Outcome, Request, derived_id
+from workers.guard import guard_of
 from workers.ledger import calls, wishes
 from workers.ledger.tables import Egress
 from workers.messages import StartRecording, StopAll, StopRecording, UpdateRecording
@@ -33,17 +35,20 @@ def start(tx: Session, settings: Settings, message: StartRecording, request: Req
     if found.mode == "disabled":
         raise Refused(403, "recording is disabled for this call: its settings say recording.mode disabled")
     said = message.recording.model_dump(mode="json", exclude_unset=True)
+    record = RecordSettings.model_validate(merged(found.model_dump(mode="json"), said))
+    check_place(guard_of(settings), record.layout)
     session = wishes.open_session(tx, cid, message.session_id)
     wish = composite_wish(
         settings,
         cid,
         egress_id,
-        RecordSettings.model_validate(merged(found.model_dump(mode="json"), said)),
+        record,
         connector=message.connector or (session.connector if session is not None else room(settings, call, cid)),
         storage=store(settings, call, cid, message.recording_external_storage),
         session_id=message.session_id,
         request_id=message.request_id,
         asked_ms=request.sent_ms,
+        app=message.app,
     )
     written = wishes.want(tx, wish, request.now)
     return Outcome([written.egress_id], written.created)
@@ -80,12 +85,16 @@ def update(tx: Session, settings: Settings, message: UpdateRecording, request: R
     layout = None if message.layout is None else message.layout.model_dump(mode="json")
     told: set[str] = set()
     for egress in found:
+        if egress.spec.get("page") is not None:
+            raise Refused(409, f"{egress.id} records a page, which has its layout from its own app", egress.id)
         before = LayoutSettings.model_validate(egress.spec.get("layout", {})).model_dump(mode="json")
         after, heard = changed(before, egress.heard or {}, layout, message.options, request.sent_ms)
         try:
-            after = check_drawn(after).model_dump(mode="json")
+            drawn = check_drawn(after)
         except Inside as error:
             raise BadMessage(*error.lines) from None
+        check_place(guard_of(settings), drawn, "layout")
+        after = drawn.model_dump(mode="json")
         egress.heard = heard
         if after != before:
             told |= {f"layout.{name}" for name in after if after[name] != before.get(name)}

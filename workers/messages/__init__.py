@@ -9,7 +9,14 @@ from workers.calls.projects import Projects
 from workers.messages import hosted
 from workers.messages.calls import UpdateCall
 from workers.messages.participants import ModerateParticipant, Pin, Unpin
-from workers.messages.recordings import StartRecording, StopAll, StopRecording, UpdateRecording
+from workers.messages.recordings import (
+    StartRecording,
+    StartWebRecording,
+    StopAll,
+    StopRecording,
+    StopWebRecording,
+    UpdateRecording,
+)
 from workers.messages.sessions import CallSessionEnded, CallSessionStarted
 from workers.messages.shape import Message
 from workers.payload import check, shown
@@ -24,8 +31,10 @@ __all__ = [
     "ModerateParticipant",
     "Pin",
     "StartRecording",
+    "StartWebRecording",
     "StopAll",
     "StopRecording",
+    "StopWebRecording",
     "Unpin",
     "UpdateCall",
     "UpdateRecording",
@@ -37,6 +46,8 @@ MESSAGES: dict[str, type[Message]] = {
     "start_recording": StartRecording,
     "stop_recording": StopRecording,
     "update_recording": UpdateRecording,
+    "start_web_recording": StartWebRecording,
+    "stop_web_recording": StopWebRecording,
     "stop_all": StopAll,
     "pin": Pin,
     "unpin": Unpin,
