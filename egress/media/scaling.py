@@ -16,7 +16,7 @@ from egress.media.video_source import Picture, TrackKey
 from egress.media.yuv import Planes, mirror, planes_of, rotate
 
 PATCHES = 8
-"""Patches of light along the longer side of a blurred picture; of colour there are half as many."""
+"""Along the longer side of a blurred picture."""
 MAX_REFORMATTERS = 16
 """Kinds of scaling that are kept ready; a call has few, but pictures grow and layouts change."""
 
@@ -46,9 +46,9 @@ class Scaler:
         width: int,
         height: int,
         *,
-        blurred: bool,
-        mirrored: bool,
-        passing: bool,
+        blurred: bool = False,
+        mirrored: bool = False,
+        passing: bool = False,
     ) -> Planes:
         """The picture in that size, upright. ``passing`` says that this size is not asked for again."""
         serial, looks = self._scaled.get(track, (-1, {}))
@@ -63,7 +63,8 @@ class Scaler:
         w, h = (height, width) if turned else (width, height)
         frame = picture.frame
         if blurred:
-            frame = self._reformat(frame, *_patches(frame.width, frame.height), passing=False)
+            # As many of colour as of light, or they would not be spread smoothly.
+            frame = self._reformat(frame, *_patches(frame.width, frame.height), format="yuv444p")
         planes = planes_of(self._reformat(frame, w, h, passing=passing))
         if picture.rotation:
             planes = rotate(planes, picture.rotation)
@@ -73,10 +74,12 @@ class Scaler:
             looks[look] = planes
         return planes
 
-    def _reformat(self, frame: av.VideoFrame, width: int, height: int, *, passing: bool) -> av.VideoFrame:
-        """In that size, as the canvas is: yuv420p, ITU-R BT.601, limited range."""
+    def _reformat(
+        self, frame: av.VideoFrame, width: int, height: int, *, passing: bool = False, format: str = "yuv420p"
+    ) -> av.VideoFrame:
+        """In that size, as the canvas is: ITU-R BT.601, limited range."""
         as_the_canvas = (
-            frame.format.name == "yuv420p"
+            frame.format.name == format
             and frame.color_range != ColorRange.JPEG
             and frame.colorspace != Colorspace.ITU709
         )
@@ -93,7 +96,7 @@ class Scaler:
             frame,
             width,
             height,
-            "yuv420p",
+            format,
             src_colorspace=Colorspace.ITU709 if frame.colorspace == Colorspace.ITU709 else Colorspace.ITU601,
             dst_colorspace=Colorspace.ITU601,
             src_color_range=ColorRange.JPEG if frame.color_range == ColorRange.JPEG else ColorRange.MPEG,
@@ -106,7 +109,7 @@ class Scaler:
 
 def _patches(width: int, height: int) -> tuple[int, int]:
     longer = max(width, height)
-    return max(2, round(width / longer * PATCHES / 2) * 2), max(2, round(height / longer * PATCHES / 2) * 2)
+    return max(2, round(width / longer * PATCHES)), max(2, round(height / longer * PATCHES))
 
 
 def scaled_size(width: int, height: int, room_width: int, room_height: int, fill: bool) -> tuple[int, int]:

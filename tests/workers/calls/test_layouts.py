@@ -25,10 +25,10 @@ def test_a_layout_takes_the_place_of_the_whole_one() -> None:
 
 
 def test_another_name_of_an_option_takes_its_place() -> None:
-    assert with_options({"video.background_color": "#000000"}, {"layout.background_color": "#ffffff"}) == {
-        "layout.background_color": "#ffffff"
+    assert with_options({"participant.border_radius": 2}, {"participant.video_border_radius": 3}) == {
+        "participant.video_border_radius": 3
     }
-    assert with_options({"video.background_color": "#000000"}, {"layout.background_color": None}) == {}
+    assert with_options({"participant.border_radius": 2}, {"participant.video_border_radius": None}) == {}
 
 
 def test_an_older_message_that_comes_late_undoes_nothing_that_a_later_one_said() -> None:
