@@ -38,6 +38,7 @@ from egress.protocol import (
     Ready,
     Refused,
     Report,
+    SetLanguage,
     Start,
     Stop,
     Update,
@@ -99,7 +100,7 @@ class Process:
             else:
                 self.attend(command.job)
             return
-        if not isinstance(command, Start | Stop | Update | Direct | Leave):
+        if not isinstance(command, Start | Stop | Update | Direct | SetLanguage | Leave):
             return
         if command.epoch < self._epoch:
             self._refuse(command.op, "stale_epoch", f"epoch {command.epoch} is over, it is {self._epoch} now")
@@ -118,6 +119,9 @@ class Process:
             self.attendant.direct(command.directions)
         elif isinstance(command, Update):
             if not self.attendant.update(command.egress_id, command.layout):
+                self._unknown(command.op, command.egress_id)
+        elif isinstance(command, SetLanguage):
+            if not self.attendant.set_language(command.egress_id, command.language):
                 self._unknown(command.op, command.egress_id)
         elif not self.attendant.stop(command.egress_id, command.reason):
             self._unknown(command.op, command.egress_id)

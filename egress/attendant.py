@@ -8,7 +8,8 @@ import functools
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -38,12 +39,21 @@ from egress.media.audio_source import AudioSource
 from egress.media.stage import Stage
 from egress.media.video_source import TrackKey, VideoSource
 from egress.presence import Presence
-from egress.protocol import CompositeRecording, Directions, Job, LayoutSettings, ModeratedVideo, Refused
+from egress.protocol import (
+    CompositeRecording,
+    Directions,
+    EgressSpec,
+    Job,
+    LayoutSettings,
+    ModeratedVideo,
+    Refused,
+)
 from egress.protocol import Connected as ConnectedReport
 from egress.protocol import Disconnected as DisconnectedReport
 from egress.protocol import Presence as PresenceReport
 from egress.rtc.track import EncodedFrame
 from egress.telling import RoomState, Telling, telling
+from egress.transcribing import SpeechEgress, Transcribing
 from egress.warned import Warnings
 from layouts.options import LayoutError
 from layouts.scene import CallView
@@ -81,7 +91,9 @@ class Attendant:
         """Where the room is told what is made of it."""
         self._tell = tell
         self._warnings = Warnings(tell)
-        fps = job.egresses[0].video.fps if job.egresses else 30
+        self.transcribing = Transcribing(job, self.state, tell, self._show_caption)
+        """All that is made of speech."""
+        fps = next((spec.video.fps for spec in job.egresses if isinstance(spec, CompositeRecording)), 30)
         self._stage = Stage(fps, job.delay)
         self.state.direct(job.directions)
         self._atelier = Atelier(job.guard.guard(), self._warnings.unavailable, self._warnings.layout)
@@ -110,8 +122,11 @@ class Attendant:
             self.start(spec)
         self._tasks = [asyncio.create_task(self._attend()), asyncio.create_task(self._direct())]
 
-    def start(self, spec: CompositeRecording) -> None:
+    def start(self, spec: EgressSpec) -> None:
         """Begin an egress as soon as the call is attended; a repeated order changes nothing."""
+        if not isinstance(spec, CompositeRecording):
+            self.transcribing.start(spec)
+            return
         if spec.egress_id in self.egresses:
             return
         if spec.video.fps != self._stage.fps:
@@ -180,25 +195,32 @@ class Attendant:
         """End an egress; False if there is none of that id."""
         egress = self.egresses.get(egress_id)
         if egress is None:
-            return False
+            return self.transcribing.stop(egress_id, reason)
         egress.stop(reason)
         return True
+
+    def set_language(self, egress_id: str, language: str) -> bool:
+        """What is spoken from now on; False if there is no such egress."""
+        return self.transcribing.set_language(egress_id, language)
 
     @property
     def idle(self) -> bool:
         """Whether nothing is being recorded or finished."""
-        return all(e.over.is_set() for e in self.egresses.values())
+        return all(e.over.is_set() for e in self._all())
 
     @property
     def recorded(self) -> float:
         """Seconds recorded live by the egress that began first (what is composed runs the delay behind)."""
-        return max((e.recorded for e in self.egresses.values()), default=0.0)
+        return max((e.recorded for e in self._all()), default=0.0)
+
+    def _all(self) -> list[CompositeEgress | SpeechEgress]:
+        return [*self.egresses.values(), *self.transcribing.egresses.values()]
 
     async def close(self, reason: str) -> None:
         """Finish every file and leave the call."""
         for egress in self.egresses.values():
             egress.stop(reason)
-        await asyncio.gather(*(e.over.wait() for e in self.egresses.values()))
+        await asyncio.gather(self.transcribing.close(reason), *(e.over.wait() for e in self.egresses.values()))
         await asyncio.gather(*(e.close() for e in self.egresses.values()))
         for task in self._tasks:
             task.cancel()
@@ -256,7 +278,11 @@ class Attendant:
         # Nobody is there to be told when the room has ended.
         if self.telling is not None and not self.room_ended:
             recording = any(e.started and not e.stopping for e in self.egresses.values())
-            self.telling.state(RoomState(recording=recording))
+            self.telling.state(RoomState(recording=recording, transcribing=self.transcribing.running))
+
+    def _show_caption(self, caption: Mapping[str, Any]) -> None:
+        if self.telling is not None and not self.room_ended:
+            self.telling.caption(caption)
 
     def _never_connected(self) -> None:
         if self._connected_at is None:
@@ -279,6 +305,7 @@ class Attendant:
                 egress.stop(reason, "" if wanted else code)
             else:
                 egress.fail(code or "call_ended", reason)
+        self.transcribing.over(code, reason, wanted=wanted)
         self.ended.set()
 
     def _on_event(self, event: CallEvent) -> None:
@@ -315,6 +342,7 @@ class Attendant:
             self._restrain(event.participant.session_id, now)
         for egress in self.egresses.values():
             egress.hear(event, now)
+        self.transcribing.hear(event)
         if isinstance(event, TrackAdded):
             self._receive(event)
         elif isinstance(event, Joined) and self.telling is not None:
@@ -375,6 +403,7 @@ class Attendant:
                 next_progress = now + 1.0
                 for egress in self.egresses.values():
                     egress.progress(len(self.state.participants))
+                self.transcribing.progress(len(self.state.participants))
             await asyncio.sleep(LOOK)
 
     def _look(self, now: float) -> None:
@@ -391,6 +420,8 @@ class Attendant:
                     wanted[key] = larger(wanted.get(key), wish)
         self._receive_wanted(wanted, now)
         self._see_how_it_comes(now)
+        if self._connected_at is not None:
+            self.transcribing.look()
         for egress in self.egresses.values():
             if egress.started or egress.over.is_set():
                 continue

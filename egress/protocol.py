@@ -15,7 +15,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter, field_validator, model_validator
 
 from egress.rtc.ice_settings import IceSettings
 from egress.url_guard import Guard
@@ -143,7 +143,59 @@ class CompositeRecording(_Model):
         return self
 
 
-EgressSpec = CompositeRecording
+class _Speech(_Model):
+    """What is said in a call, as text. All egresses of a call that want it share one way from sound to text."""
+
+    egress_id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    language: str = Field(default="en", pattern=r"^([a-z]{2,3}|auto)$")
+    """What is spoken; ``auto`` finds out."""
+    silence_duration_ms: int = Field(default=700, ge=300, le=2000)
+    """Silence after which what was said before is made into text."""
+    max_speech_caption_ms: int = Field(default=9000, ge=5000, le=10000)
+    """Speech without such a silence after which it is cut."""
+    translate_to: tuple[str, ...] = Field(default=(), max_length=40)
+    """Languages into which it is translated as well."""
+
+
+class Transcription(_Speech):
+    """Everything that is said, for the transcript."""
+
+    kind: Literal["transcription"] = "transcription"
+    words: bool = False
+    """Tell the times of single words as well."""
+
+
+class ClosedCaptions(_Speech):
+    """What is said, told while the call goes on."""
+
+    kind: Literal["closed_captions"] = "closed_captions"
+
+
+SpeechSpec = Transcription | ClosedCaptions
+
+
+def _kind(value: Any) -> str:
+    """What kind of egress it is; one that does not say it is a composite recording."""
+    kind = value.get("kind", "composite_recording") if isinstance(value, dict) else getattr(value, "kind", "")
+    return str(kind)
+
+
+EgressSpec = Annotated[
+    Annotated[CompositeRecording, Tag("composite_recording")]
+    | Annotated[CompositeRecording, Tag("web_recording")]
+    | Annotated[Transcription, Tag("transcription")]
+    | Annotated[ClosedCaptions, Tag("closed_captions")],
+    Discriminator(_kind),
+]
+EGRESS_SPEC: TypeAdapter[EgressSpec] = TypeAdapter(EgressSpec)
+
+
+class SpeechService(_Model):
+    """Where the engine of this host listens that makes text of speech."""
+
+    socket: Path
+    service: str = Field(default="faster-whisper", max_length=64)
+    """What captions tell of who made them."""
 
 
 # What callers say of participants, for the session: the picture follows it in every program, whenever that began.
@@ -209,6 +261,8 @@ class Job(_Model):
     guard: GuardRules = GuardRules()
     spool: Path
     """Folder in which files are written, one folder an egress; made when missing."""
+    speech: SpeechService | None = None
+    """Needed for what is made of speech."""
     delay: float = Field(default=1.0, ge=0.2, le=10.0)
     """Seconds that composition runs behind live."""
     orphan_timeout: float = Field(default=60.0, ge=1.0)
@@ -283,6 +337,15 @@ class Direct(_Said):
     directions: Directions
 
 
+class SetLanguage(_Said):
+    """What is spoken from now on. Told again, it changes nothing."""
+
+    op: Literal["set_language"] = "set_language"
+    epoch: int
+    egress_id: str
+    language: str
+
+
 class Leave(_Said):
     """Finish every file, leave the call and exit."""
 
@@ -310,7 +373,9 @@ class Ping(_Said):
     op: Literal["ping"] = "ping"
 
 
-Command = Annotated[Attend | Start | Stop | Update | Direct | Leave | Hello | Ack | Ping, Field(discriminator="op")]
+Command = Annotated[
+    Attend | Start | Stop | Update | Direct | SetLanguage | Leave | Hello | Ack | Ping, Field(discriminator="op")
+]
 COMMAND: TypeAdapter[Command] = TypeAdapter(Command)
 
 
@@ -535,6 +600,36 @@ class Warned(_Report):
     """Where a picture is, without what may be secret in its address."""
 
 
+class SpokenWord(_Said):
+    text: str
+    start_time: datetime
+    end_time: datetime
+
+
+class Spoken(_Report):
+    """Somebody said something: a segment of speech, once and for all."""
+
+    report: Literal["spoken"] = "spoken"
+    id: str
+    """Of this text. Its translations have ids of their own."""
+    egress_ids: list[str]
+    """Those that want it."""
+    participant: str
+    """The participant's session id."""
+    user_id: str
+    name: str = ""
+    image: str | None = None
+    role: str = ""
+    text: str
+    start_time: datetime
+    end_time: datetime
+    language: str
+    translated: bool = False
+    service: str
+    """What made the text of it."""
+    words: list[SpokenWord] = Field(default_factory=list)
+
+
 class Progress(_Report):
     """Once a second while something is recorded."""
 
@@ -589,6 +684,7 @@ Report = Annotated[
     | EgressFailed
     | Refused
     | Warned
+    | Spoken
     | Progress
     | Presence
     | Over

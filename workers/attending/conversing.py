@@ -15,6 +15,7 @@ from egress.protocol import (
     Direct,
     Directions,
     Disconnected,
+    EgressEnded,
     EgressFailed,
     EgressSpec,
     EgressStarted,
@@ -28,13 +29,14 @@ from egress.protocol import (
     Ready,
     Refused,
     Report,
+    SetLanguage,
     Start,
     Stop,
     Update,
     Warned,
 )
 from workers.attendants import Attendant, AttendantGone
-from workers.attending.admission import admit, drop, layout_of, order
+from workers.attending.admission import TAKEN_UP, admit, drop, layout_of, order, possible
 from workers.attending.engagement import Engagement, now
 from workers.attending.inbox import Inbox
 from workers.attending.starting import job
@@ -42,6 +44,7 @@ from workers.decisions import Wanted, due, idle
 from workers.ledger import directions, lifecycle, reports
 from workers.ledger.claims import owned
 from workers.ledger.states import State
+from workers.ledger.steps import SPEECH
 from workers.ledger.tables import Egress
 from workers.observing import metrics
 
@@ -60,6 +63,8 @@ class _Orders:
     """Egress to why, for people."""
     update: dict[str, LayoutSettings] = field(default_factory=dict)
     direct: Directions | None = None
+    languages: dict[str, str] = field(default_factory=dict)
+    """Egress to what is spoken from now on."""
     idle: bool = False
 
 
@@ -115,8 +120,9 @@ class Conversation:
                 await self._send_again()
                 return None
             case Progress():
-                engaged.media_delays[report.egress_id] = report.media_delay
-                metrics.MEDIA_DELAY.observe(engaged.around.settings.recording.delay + report.media_delay)
+                if report.egress_id not in engaged.languages:
+                    engaged.media_delays[report.egress_id] = report.media_delay
+                    metrics.MEDIA_DELAY.observe(engaged.around.settings.recording.delay + report.media_delay)
             case Presence():
                 engaged.present(report.participants)
                 return None
@@ -136,7 +142,7 @@ class Conversation:
         if report.seq:
             await self._attendant.ack(report.seq)
             engaged.changed.set()
-        if isinstance(report, PartClosed):
+        if isinstance(report, PartClosed | EgressEnded):
             engaged.around.delivery.wake()
         return report if isinstance(report, Over) else None
 
@@ -173,6 +179,8 @@ class Conversation:
                     await attendant.send(Start(epoch=engaged.epoch, egress=spec))
                 for egress_id, layout in orders.update.items():
                     await attendant.send(Update(epoch=engaged.epoch, egress_id=egress_id, layout=layout))
+                for egress_id, language in orders.languages.items():
+                    await attendant.send(SetLanguage(epoch=engaged.epoch, egress_id=egress_id, language=language))
                 for egress_id, reason in orders.stop.items():
                     await attendant.send(Stop(epoch=engaged.epoch, egress_id=egress_id, reason=reason))
                 if orders.idle:
@@ -200,15 +208,19 @@ class Conversation:
                 elif op == "stop":
                     lifecycle.stopping(egress, moment)
                     orders.stop[egress_id] = egress.stop_reason or _BY_MESSAGE
-                elif admit(tx, engaged.around.settings, egress, moment):
+                elif admit(tx, engaged.around, egress, moment):
                     lifecycle.starting(egress, moment)
                     orders.start.append(order(egress))
-            orders.update = {
-                egress.id: layout
-                for egress in live.values()
-                if told.get(egress.id) == "start" and egress.id not in orders.stop
-                if (layout := layout_of(order(egress))) and layout != engaged.layouts.get(egress.id)
-            }
+            for egress in live.values():
+                if State(egress.state) in TAKEN_UP and not possible(tx, engaged.around, egress, moment):
+                    orders.stop[egress.id] = egress.error or ""
+                if told.get(egress.id) != "start" or egress.id in orders.stop:
+                    continue
+                if (layout := layout_of(order(egress))) and layout != engaged.layouts.get(egress.id):
+                    orders.update[egress.id] = layout
+                language = egress.spec.get("language") if egress.kind in SPEECH else None
+                if language is not None and engaged.languages.get(egress.id) != language:
+                    orders.languages[egress.id] = language
             orders.idle = idle(_wanted(e) for e in live.values() if not State(e.state).over)
             return orders
 
@@ -217,6 +229,7 @@ class Conversation:
         engaged.layouts |= orders.update
         engaged.directed = orders.direct or engaged.directed
         engaged.told |= dict.fromkeys(orders.stop, "stop")
+        engaged.languages |= orders.languages
         return orders
 
 
@@ -260,7 +273,7 @@ def _say(cid: str, report: Report) -> None:
         case Disconnected():
             log.warning("%s: the SFU is out of reach: %s", cid, report.reason)
         case EgressStarted():
-            log.info("%s: recording %s", cid, report.egress_id)
+            log.info("%s: %s has begun", cid, report.egress_id)
         case EgressStopped():
             log.info("%s: %s is stopped: %s", cid, report.egress_id, report.reason)
         case EgressFailed():

@@ -99,7 +99,7 @@ async def begin(engaged: Engagement) -> Attendant | None:
                 continue
             if state in TAKEN_UP:
                 egress.restarts += 1
-            elif state is not State.PENDING or not admit(tx, around.settings, egress, moment):
+            elif state is not State.PENDING or not admit(tx, around, egress, moment):
                 continue
             lifecycle.starting(egress, moment)
             specs.append(order(egress))
@@ -138,6 +138,7 @@ def job(engaged: Engagement, specs: list[EgressSpec], said: Directions) -> Job:
         ice=engaged.around.ice,
         guard=rules_of(settings),
         spool=settings.spools,
+        speech=engaged.around.speech.service,
         delay=settings.recording.delay,
         orphan_timeout=settings.attendants.orphan_timeout,
         egresses=specs,

@@ -20,7 +20,10 @@ _GOING = (State.PENDING, State.STARTING, State.ACTIVE)
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """One output that is wanted. ``spec`` is what the attendant needs to know of it."""
+    """One output that is wanted. ``recording_type`` is what messages call it: of what is no recording, its kind.
+
+    ``spec`` is what the attendant needs to know of it.
+    """
 
     call_cid: str
     egress_id: str
@@ -34,6 +37,12 @@ class Wish:
     auto: bool = False
     asked_ms: int | None = None
     """When it was asked for by message, in milliseconds by the sender's clock."""
+
+
+def called(wish: Wish) -> str:
+    """What people call such an output."""
+    named = {"transcription": "a transcription", "closed_captions": "closed captioning"}
+    return named.get(wish.kind, f"a {wish.recording_type} recording")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +68,7 @@ def want(tx: Session, wish: Wish, now: datetime, *, unique: bool = True) -> Writ
         call, wish.asked_ms, wish.recording_type, wish.egress_id, wish.session_id
     )
     if unique and not taken_back and (running := _running(tx, wish)) is not None:
-        raise Refused(409, f"a {wish.recording_type} recording of the call runs already: {running.id}", running.id)
+        raise Refused(409, f"{called(wish)} of the call runs already: {running.id}", running.id)
     session = _session(tx, wish, now, over=taken_back)
     egress = Egress(
         id=wish.egress_id,

@@ -19,6 +19,14 @@ from workers.messages.recordings import (
 )
 from workers.messages.sessions import CallSessionEnded, CallSessionStarted
 from workers.messages.shape import Message
+from workers.messages.speech import (
+    SendClosedCaption,
+    StartClosedCaptions,
+    StartTranscription,
+    StopClosedCaptions,
+    StopTranscription,
+    UpdateTranscription,
+)
 from workers.payload import check, shown
 from workers.refused import BadMessage
 from workers.sentences import sentences
@@ -30,14 +38,20 @@ __all__ = [
     "Message",
     "ModerateParticipant",
     "Pin",
+    "SendClosedCaption",
+    "StartClosedCaptions",
     "StartRecording",
+    "StartTranscription",
     "StartWebRecording",
     "StopAll",
+    "StopClosedCaptions",
     "StopRecording",
+    "StopTranscription",
     "StopWebRecording",
     "Unpin",
     "UpdateCall",
     "UpdateRecording",
+    "UpdateTranscription",
     "named",
     "parse",
 ]
@@ -48,6 +62,12 @@ MESSAGES: dict[str, type[Message]] = {
     "update_recording": UpdateRecording,
     "start_web_recording": StartWebRecording,
     "stop_web_recording": StopWebRecording,
+    "start_transcription": StartTranscription,
+    "stop_transcription": StopTranscription,
+    "update_transcription": UpdateTranscription,
+    "start_closed_captions": StartClosedCaptions,
+    "stop_closed_captions": StopClosedCaptions,
+    "send_closed_caption": SendClosedCaption,
     "stop_all": StopAll,
     "pin": Pin,
     "unpin": Unpin,
