@@ -148,6 +148,7 @@ EgressSpec = Annotated[
     | Annotated[ClosedCaptions, Tag("closed_captions")],
     Discriminator(_kind),
 ]
+EGRESS_KINDS = ("composite_recording", "transcription", "closed_captions")
 EGRESS_SPEC: TypeAdapter[EgressSpec] = TypeAdapter(EgressSpec)
 
 
