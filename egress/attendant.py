@@ -9,11 +9,11 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from pydantic import ValidationError
 
+from egress.atelier import Atelier
 from egress.call.connector import Attendance, Attending, ConnectorError, connector
 from egress.call.model import (
     REMOVED,
@@ -32,7 +32,6 @@ from egress.call.model import (
 from egress.call.state import CallState
 from egress.composite import CompositeEgress, Tell, utc
 from egress.director import larger
-from egress.images.store import ImageStore
 from egress.logs import about
 from egress.media.audio_source import AudioSource
 from egress.media.compositor import TrackKey
@@ -57,6 +56,8 @@ FIRST_MEDIA = 0.25
 """Seconds after joining in which tracks may still be told before a recording begins."""
 FIRST_PICTURE = 0.8
 """Seconds after joining after which a recording begins even if a picture has not come."""
+FIRST_DRAWING = 10.0
+"""Seconds after joining after which a recording begins even if nothing is painted."""
 CONNECT_TIMEOUT = 30.0
 """Seconds in which the room must be reached for the first time."""
 
@@ -82,8 +83,7 @@ class Attendant:
         """All that is made of speech."""
         fps = next((spec.video.fps for spec in job.egresses if isinstance(spec, CompositeRecording)), 30)
         self._stage = Stage(fps, job.delay)
-        self._images = ImageStore(job.guard.guard(), self._warnings.unavailable)
-        self._painting = ThreadPoolExecutor(max_workers=1, thread_name_prefix="paint")
+        self._atelier = Atelier(job.guard.guard(), self._warnings.unavailable, self._warnings.layout)
         self._attendance: Attendance | None = None
         self._video: dict[TrackKey, VideoSource] = {}
         self._audio: dict[tuple[str, TrackType], AudioSource] = {}
@@ -120,8 +120,14 @@ class Attendant:
         folder = self.job.spool / spec.egress_id
         try:
             with about(egress_id=spec.egress_id):
+                if spec.page is not None:
+                    # What drives a browser takes long to load, and few calls need it.
+                    from egress.page.recording import PageRecording
+
+                    self.egresses[spec.egress_id] = PageRecording(spec, folder, self.job, self._atelier, self._tell)
+                    return
                 self.egresses[spec.egress_id] = CompositeEgress(
-                    spec, folder, self.job.epoch, self._stage, self._painting, self._images, self._tell
+                    spec, folder, self.job.epoch, self._stage, self._atelier, self._tell
                 )
         except LayoutError as error:
             self._refuse(spec, "bad_layout", str(error))
@@ -159,6 +165,7 @@ class Attendant:
         for egress in self.egresses.values():
             egress.stop(reason)
         await asyncio.gather(self.transcribing.close(reason), *(e.over.wait() for e in self.egresses.values()))
+        await asyncio.gather(*(e.close() for e in self.egresses.values()))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -166,9 +173,8 @@ class Attendant:
             seen.stop()
         for heard in self._audio.values():
             heard.stop()
-        await asyncio.gather(self._say_goodbye(), self._leave(), self._images.close())
+        await asyncio.gather(self._say_goodbye(), self._leave(), self._atelier.close())
         await asyncio.to_thread(self._stage.close)
-        self._painting.shutdown(wait=False)
 
     async def _say_goodbye(self) -> None:
         if self.telling is not None:
@@ -353,12 +359,11 @@ class Attendant:
         self._see_how_it_comes(now)
         if self._connected_at is not None:
             self.transcribing.look()
-            for egress in self.egresses.values():
-                if not egress.started and not egress.over.is_set() and self._can_begin(egress, now):
-                    egress.begin(self.state, self._away)
-                    log.info(
-                        "recording %s, %.0f ms in the call", egress.spec.egress_id, (now - self._connected_at) * 1000
-                    )
+        for egress in self.egresses.values():
+            if not egress.started and not egress.over.is_set() and self._can_begin(egress, now):
+                egress.begin(self.state, self._away, egress.ready_at)
+                in_call = now - (self._connected_at or now)
+                log.info("recording %s, %.0f ms in the call", egress.spec.egress_id, in_call * 1000)
         self._tell_room()
 
     def _listen_without_levels(self, now: float) -> None:
@@ -405,8 +410,13 @@ class Attendant:
 
     def _can_begin(self, egress: CompositeEgress, now: float) -> bool:
         """Not before the first pictures are there, so that no recording begins with placeholders; but soon."""
-        assert self._connected_at is not None
+        if egress.spec.page is not None:
+            return egress.ready_at is not None
+        if self._connected_at is None:
+            return False
         waited = now - self._connected_at
+        if egress.director is not None and not egress.director.ready and waited < FIRST_DRAWING:
+            return False
         if waited >= FIRST_PICTURE:
             return True
         if egress.director is None or waited < FIRST_MEDIA:

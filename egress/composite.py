@@ -6,10 +6,10 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
+from egress.atelier import Atelier
 from egress.call.model import CallEvent
 from egress.call.state import CallState
 from egress.director import Director, Layout
@@ -30,7 +30,6 @@ from egress.protocol import (
     Report,
 )
 from egress.report import PictureSizes, ReceptionLog
-from layouts.images import ImageSource
 
 log = logging.getLogger(__name__)
 
@@ -51,14 +50,15 @@ class CompositeEgress:
         folder: Path,
         epoch: int,
         stage: Stage,
-        painting: ThreadPoolExecutor,
-        images: ImageSource,
+        atelier: Atelier,
         tell: Tell,
     ) -> None:
         self.spec = spec
         self.started = False
         self.stopping = False
         self.over = asyncio.Event()
+        self.ready_at: float | None = None
+        """When that which is recorded was ready by itself (monotonic seconds); None where the call decides."""
         self._stage = stage
         self._tell = tell
         self._loop = asyncio.get_running_loop()
@@ -85,23 +85,38 @@ class CompositeEgress:
             listener=_Life(self),
         )
         layout = Layout(spec.layout.name, spec.layout.options)
-        self.director = Director(self.program, layout, painting, images) if width else None
+        self._paints = (
+            atelier.paints(spec.egress_id, spec.layout, (width, height)) if width and spec.page is None else None
+        )
+        self.director: Director | None = None
+        if self._paints is not None:
+            paints = self._paints
+            self.director = Director(self.program, layout, paints.thread, paints.maker, skips=paints.slow)
 
     @property
     def recorded(self) -> float:
         """Seconds since the first picture was taken."""
         return 0.0 if self._begun_at is None else time.time() - self._begun_at
 
-    def begin(self, state: CallState, away: str | None) -> None:
-        """Record the call from now on; ``away`` says why the SFU is out of reach, None when it is not."""
+    def begin(self, state: CallState, away: str | None, at: float | None = None) -> None:
+        """Record the call from now on, or since ``at`` (monotonic seconds, just past).
+
+        ``away`` says why the SFU is out of reach, None when it is not.
+        """
         self.started = True
-        now = time.monotonic()
+        now = time.monotonic() if at is None else at
         self._begun_at = self._stage.start(self.program, now)
         self._reception = ReceptionLog(state, now, self._begun_at, away)
         self._tell(EgressStarted(at=utc(self._begun_at), egress_id=self.spec.egress_id))
 
-    def stop(self, reason: str, code: str = "") -> None:
-        """Record nothing more; the last file follows. With a ``code`` that end is a failure, told after the file."""
+    async def close(self) -> None:
+        """Let go of what is this recording's alone, once it is over."""
+
+    def stop(self, reason: str, code: str = "", at: float | None = None) -> None:
+        """Record nothing more; the last file follows. With a ``code`` that end is a failure, told after the file.
+
+        ``at`` (monotonic seconds, just past) is when it ends; None is now.
+        """
         if self.stopping or self.over.is_set():
             return
         self.stopping = True
@@ -109,20 +124,23 @@ class CompositeEgress:
         self._received()
         self._tell(EgressStopped(at=utc(time.time()), egress_id=self.spec.egress_id, reason=reason))
         if self.started:
-            self._stage.stop(self.program, time.monotonic())
+            self._end_program(time.monotonic() if at is None else at)
         elif code:
             self.fail(code, reason)
         else:
-            self.over.set()
+            self._end()
             self._stage.stop(self.program, time.monotonic())
             self._tell_end()
+
+    def _end_program(self, at: float) -> None:
+        self._stage.stop(self.program, at)
 
     def fail(self, code: str, message: str) -> None:
         """End with an error. What was closed before stays good."""
         if self.over.is_set():
             return
         self.stopping = True
-        self.over.set()
+        self._end()
         self._stage.stop(self.program, time.monotonic())
         self._tell(
             EgressFailed(
@@ -206,8 +224,13 @@ class CompositeEgress:
         if self._failure is not None:
             self.fail(*self._failure)
             return
-        self.over.set()
+        self._end()
         self._tell_end()
+
+    def _end(self) -> None:
+        self.over.set()
+        if self._paints is not None:
+            self._paints.put_away()
 
 
 class _Parts(RecordingListener):

@@ -32,7 +32,7 @@ class Warnings:
     def __init__(self, tell: Callable[[Warned], None]) -> None:
         self._tell = tell
         self._told: set[tuple[str, ...]] = set()
-        """Code and subject of each: participant and track, or where a picture is."""
+        """Code and subject of each: participant and track, where a picture is, or an egress and what it lacks."""
 
     def unreadable(self, event: TrackUnreadable, who: Participant) -> None:
         """Something that a participant publishes cannot be received."""
@@ -56,6 +56,10 @@ class Warnings:
         message = f"a picture is not shown: {picture}: {reason}"
         warned = Warned(at=utc(time.time()), code=PICTURE_UNAVAILABLE, message=message, picture=picture)
         self._warn(warned, picture)
+
+    def layout(self, egress_id: str, code: str, message: str) -> None:
+        """An egress's layout does not look as its style sheet says."""
+        self._warn(Warned(at=utc(time.time()), code=code, message=message, egress_id=egress_id), egress_id, message)
 
     def _warn(self, warned: Warned, *subject: str) -> None:
         told = (warned.code, *subject)

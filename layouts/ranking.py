@@ -113,9 +113,11 @@ def shuffled(participants: Sequence[ParticipantView], turn: int) -> ParticipantV
     if not participants:
         return None
     around, place = divmod(turn, len(participants))
+    if len(participants) < 3:
+        return participants[place]
     order = _round(participants, around)
-    if around and len(order) > 1 and _round(participants, around - 1)[-1] is order[0]:
-        order = order[1:] + order[:1]  # nobody comes twice in a row
+    if _round(participants, around - 1)[-1] is order[0]:
+        order[:2] = order[1::-1]  # nobody comes twice in a row
     return order[place]
 
 

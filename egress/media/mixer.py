@@ -6,14 +6,14 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from egress.media.audio_source import AudioSource
 from egress.media.decode import Samples
+from egress.media.source import SoundSource
 
 KNEE = np.float32(0.8)
 """Below this amplitude sound passes unchanged; above, it bends towards 1.0 and never reaches it."""
 
 
-def mix(sources: Iterable[AudioSource], start: int, count: int) -> Samples:
+def mix(sources: Iterable[SoundSource], start: int, count: int) -> Samples:
     """The sum of ``sources`` over samples ``start`` to ``start + count`` of the timeline, shape (count, 2)."""
     total: Samples = np.zeros((count, 2), np.float32)
     heard = 0

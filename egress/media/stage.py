@@ -13,12 +13,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from egress.media.audio_source import AudioSource
 from egress.media.compositor import TrackKey
 from egress.media.decode import SAMPLE_RATE
 from egress.media.mixer import mix
 from egress.media.program import Program
-from egress.media.video_source import Picture, VideoSource
+from egress.media.source import PictureSource, SoundSource
+from egress.media.video_source import Picture
 
 log = logging.getLogger(__name__)
 
@@ -34,13 +34,13 @@ LINGER = 0.5
 @dataclass(slots=True)
 class _VideoEntry:
     key: TrackKey
-    source: VideoSource
+    source: PictureSource
     until: float | None = None
 
 
 @dataclass(slots=True)
 class _AudioEntry:
-    source: AudioSource
+    source: SoundSource
     until: float | None = None
     begun: bool = False
 
@@ -82,15 +82,15 @@ class Stage:
         self._closed = False
         self._thread: threading.Thread | None = None
 
-    def add_video(self, key: TrackKey, source: VideoSource) -> None:
+    def add_video(self, key: TrackKey, source: PictureSource) -> None:
         with self._lock:
             self._video.append(_VideoEntry(key, source))
 
-    def add_audio(self, source: AudioSource) -> None:
+    def add_audio(self, source: SoundSource) -> None:
         with self._lock:
             self._audio.append(_AudioEntry(source))
 
-    def remove(self, source: VideoSource | AudioSource) -> None:
+    def remove(self, source: PictureSource | SoundSource) -> None:
         """The track is gone: play out what happened until now."""
         until = time.monotonic() + LINGER
         with self._lock:

@@ -294,7 +294,7 @@ async def test_who_shows_no_picture_is_shown_by_their_avatar_once_it_has_come(ca
         png = bytes(avatar.encodeToData(skia.EncodedImageFormat.kPNG, 100))
         server.answers["/anna.png"] = [Told(status=500), Told(png)]
         scene = await play(call)
-        scene.attendant._images._pauses = (0.3,)
+        scene.attendant._atelier.images._pauses = (0.3,)
         call.tell(Connected(), Joined(replace(ANNA, image=f"{server.url}/anna.png")))
         path = await recorded(scene, 2.5)
     assert server.asked == ["/anna.png"] * 2

@@ -10,6 +10,7 @@ import pytest
 
 from egress.call.model import Wants
 from egress.director import Director, Layout, larger
+from egress.easel import NativeMaker
 from egress.media.compositor import Decor
 from layouts.options import LayoutError
 from tests.layouts.calls import call_of
@@ -126,7 +127,7 @@ class FakeImages:
 async def test_a_picture_that_comes_is_painted_into_its_scene_from_the_beginning(painting: ThreadPoolExecutor):
     program: Any = FakeProgram()
     images = FakeImages()
-    directed = Director(program, Layout("grid", {}), painting, images)
+    directed = Director(program, Layout("grid", {}), painting, NativeMaker(images))
     assert directed.update(call_of(2), 100.0)
     images.generation += 1
     assert directed.update(call_of(2), 100.4)

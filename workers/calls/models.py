@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, field_validator
 
 from egress.protocol import LayoutSettings, Quality
+from workers.calls.pages import check_page_url
+from workers.calls.style_sheets import check_form
 from workers.sentences import At
 
 Mode = Literal["available", "disabled", "auto-on"]
@@ -55,9 +57,14 @@ class RecordSettings(Part):
     def _layout(cls, value: LayoutSettings) -> LayoutSettings:
         from layouts.options import LayoutError, check_layout
 
-        for field in ("external_css_url", "external_app_url"):
-            if getattr(value, field) is not None:
-                raise At(field, "pages and style sheets from elsewhere are not drawn; leave it out")
+        if value.external_app_url is not None:
+            try:
+                check_page_url(value.external_app_url)
+            except ValueError as error:
+                raise At("external_app_url", str(error)) from None
+            # What the app makes of its layouts and options is its own.
+            return value
+        check_form(value)
         try:
             check_layout(value.name, value.options)
         except LayoutError as error:

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from egress.logs import about
-from workers.carry_out import answers, calls, recordings, sessions, speech
+from workers.carry_out import answers, calls, pages, recordings, sessions, speech
 from workers.carry_out.request import Outcome, Request
 from workers.ledger.database import Ledger
 from workers.ledger.sealed import keyring_of
@@ -23,10 +23,12 @@ from workers.messages import (
     StartClosedCaptions,
     StartRecording,
     StartTranscription,
+    StartWebRecording,
     StopAll,
     StopClosedCaptions,
     StopRecording,
     StopTranscription,
+    StopWebRecording,
     UpdateCall,
     UpdateTranscription,
     parse,
@@ -42,6 +44,8 @@ log = logging.getLogger(__name__)
 _DEEDS: Mapping[type[Message], Callable[[Session, Settings, Any, Request], Outcome]] = {
     StartRecording: recordings.start,
     StopRecording: recordings.stop,
+    StartWebRecording: pages.start,
+    StopWebRecording: pages.stop,
     StopAll: recordings.stop_all,
     StartTranscription: speech.start_transcription,
     StopTranscription: speech.stop_transcription,

@@ -22,6 +22,7 @@ RECORDING_TYPES = ("composite", "individual", "raw")
 
 _STARTS = {
     "start_recording": "recording",
+    "start_web_recording": "recording",
     "start_transcription": "transcription",
     "start_closed_captions": "closed_captions",
 }

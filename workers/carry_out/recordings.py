@@ -9,8 +9,10 @@ from workers.calls.models import RecordSettings
 from workers.calls.rooms import room
 from workers.calls.settings import effective
 from workers.calls.stores import store
+from workers.calls.style_sheets import check_place
 from workers.calls.wanted import composite_wish
 from workers.carry_out.request import Outcome, Request, derived_id
+from workers.guard import guard_of
 from workers.ledger import calls, wishes
 from workers.ledger.tables import Egress
 from workers.messages import StartRecording, StopAll, StopRecording
@@ -29,17 +31,20 @@ def start(tx: Session, settings: Settings, message: StartRecording, request: Req
     if found.mode == "disabled":
         raise Refused(403, "recording is disabled for this call: its settings say recording.mode disabled")
     said = message.recording.model_dump(mode="json", exclude_unset=True)
+    record = RecordSettings.model_validate(merged(found.model_dump(mode="json"), said))
+    check_place(guard_of(settings), record.layout)
     session = wishes.open_session(tx, cid, message.session_id)
     wish = composite_wish(
         settings,
         cid,
         egress_id,
-        RecordSettings.model_validate(merged(found.model_dump(mode="json"), said)),
+        record,
         connector=message.connector or (session.connector if session is not None else room(settings, call, cid)),
         storage=store(settings, call, cid, message.recording_external_storage),
         session_id=message.session_id,
         request_id=message.request_id,
         asked_ms=request.sent_ms,
+        app=message.app,
     )
     written = wishes.want(tx, wish, request.now)
     return Outcome([written.egress_id], written.created)

@@ -53,7 +53,7 @@ def examine() -> list[Finding]:
     found = [_look("python", _python), _look("codecs", _codecs)]
     for library in ("libEGL.so.1", "libGL.so.1"):
         found.append(_look(library, lambda name=library: _library(name)))  # type: ignore[misc]
-    found += [_look("fonts", _fonts), _look("connectors", _connectors)]
+    found += [_look("fonts", _fonts), _look("connectors", _connectors), _look("pages", _pages)]
     try:
         settings = load()
     except SettingsError as error:
@@ -113,6 +113,12 @@ def _fonts() -> str:
     if count == 0:
         raise Lacking("no fonts: names would not be drawn (Debian: apt install fonts-noto-core fonts-noto-cjk)")
     return f"{count} font files"
+
+
+def _pages() -> str:
+    from workers.cli.doctor_pages import check
+
+    return check()
 
 
 def _connectors() -> str:

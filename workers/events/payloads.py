@@ -86,7 +86,7 @@ def recording_ready(
     recording = {
         "end_time": end_time,
         "filename": filename,
-        "recording_type": recording_type,
+        "recording_type": _told(recording_type),
         "session_id": session_id,
         "start_time": start_time,
         "url": url,
@@ -203,10 +203,15 @@ def warning(
     ).payload()
 
 
+def _told(recording_type: str) -> str:
+    """The type as events have it: whoever takes them knows a recording of a web page as a composite one."""
+    return "composite" if recording_type == "web" else recording_type
+
+
 def _common(call_cid: str, egress_id: str, recording_type: str, created_at: datetime) -> dict[str, Any]:
     return {
         "created_at": created_at,
         "call_cid": call_cid,
         "egress_id": egress_id,
-        "recording_type": recording_type,
+        "recording_type": _told(recording_type),
     }

@@ -23,7 +23,7 @@ SUFFIX = ".manifest.json"
 TRYING = 120.0
 """Seconds for which a manifest is left to the worker that tries to deliver it: longer than a store may take."""
 
-_KINDS = ("composite_recording", "transcription")
+_KINDS = ("composite_recording", "web_recording", "transcription")
 _ENDED = (State.COMPLETE, State.FAILED)
 _OVER = ("delivered", "dropped")
 

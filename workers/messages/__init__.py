@@ -8,7 +8,13 @@ from egress.sealing import Keyring
 from workers.calls.projects import Projects
 from workers.messages import hosted
 from workers.messages.calls import UpdateCall
-from workers.messages.recordings import StartRecording, StopAll, StopRecording
+from workers.messages.recordings import (
+    StartRecording,
+    StartWebRecording,
+    StopAll,
+    StopRecording,
+    StopWebRecording,
+)
 from workers.messages.sessions import CallSessionEnded, CallSessionStarted
 from workers.messages.shape import Message
 from workers.messages.speech import (
@@ -32,10 +38,12 @@ __all__ = [
     "StartClosedCaptions",
     "StartRecording",
     "StartTranscription",
+    "StartWebRecording",
     "StopAll",
     "StopClosedCaptions",
     "StopRecording",
     "StopTranscription",
+    "StopWebRecording",
     "UpdateCall",
     "UpdateTranscription",
     "named",
@@ -51,6 +59,8 @@ MESSAGES: dict[str, type[Message]] = {
     "start_closed_captions": StartClosedCaptions,
     "stop_closed_captions": StopClosedCaptions,
     "send_closed_caption": SendClosedCaption,
+    "start_web_recording": StartWebRecording,
+    "stop_web_recording": StopWebRecording,
     "stop_all": StopAll,
     "call_session_started": CallSessionStarted,
     "call_session_ended": CallSessionEnded,

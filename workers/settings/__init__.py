@@ -33,6 +33,7 @@ from workers.settings.sections import (
     HttpSettings,
     LedgerSettings,
     LogSettings,
+    PageSettings,
     RecordingSettings,
     SecretSettings,
     SpeechSettings,
@@ -92,6 +93,7 @@ class Settings(BaseSettings):
     http: HttpSettings = HttpSettings()
     logs: LogSettings = LogSettings()
     guard: GuardSettings = GuardSettings()
+    pages: PageSettings = PageSettings()
     ice_networks: list[str] = Field(default_factory=list)
     """Local networks on which ICE may offer addresses; none named is every address but loopback."""
     ice_servers: list[dict[str, Any]] = Field(default_factory=list, repr=False)

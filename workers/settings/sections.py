@@ -197,6 +197,15 @@ class HttpSettings(Section):
     """None serves nothing; 0 is any free port, which is logged."""
 
 
+class PageSettings(Section):
+    """Web pages that are recorded live."""
+
+    webrtc: bool = True
+    """Whether WebRTC in a page may speak to others than the guarded proxy. Apps that join a call need that."""
+    max_duration_seconds: float = Field(default=14_400.0, ge=0)
+    """Seconds after which a web recording ends whose message says nothing of it; 0 is no limit."""
+
+
 class LogSettings(Section):
     format: Literal["text", "json"] = "text"
 

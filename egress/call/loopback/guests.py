@@ -110,7 +110,7 @@ def _encode_pictures(guest: Guest, openness: NDArray[np.float64]) -> list[bytes]
     pixels = np.empty((HEIGHT, WIDTH, 4), dtype=np.uint8)
     pictures: list[bytes] = []
     for number in range(LOOP * FPS):
-        _draw(surface.getCanvas(), guest, number, float(openness[number]))
+        draw(surface.getCanvas(), guest, number, float(openness[number]))
         surface.readPixels(
             skia.ImageInfo.Make(WIDTH, HEIGHT, skia.kRGBA_8888_ColorType, skia.kOpaque_AlphaType), pixels
         )
@@ -126,7 +126,7 @@ def _colour(hue: float, saturation: float, value: float) -> int:
     return int(skia.HSVToColor((hue % 360, saturation, value)))
 
 
-def _draw(canvas: skia.Canvas, guest: Guest, number: int, mouth: float) -> None:
+def draw(canvas: skia.Canvas, guest: Guest, number: int, mouth: float) -> None:
     """One picture: bubbles that drift, a face that sways, blinks and speaks, and a clock whose hand goes round."""
     turn = number / (LOOP * FPS)
     paint = skia.Paint(AntiAlias=True)
