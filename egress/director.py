@@ -51,6 +51,7 @@ class Director:
         self._layout = layout
         self._options = parse_options(layout.name, layout.options)
         self._steady = Steady()
+        self._first_look: float | None = None
         self._easel = Easel(program, painting, maker or NativeMaker(NoImages()), skips=skips)
         self._painted_with: int | None = None
         """The easel's generation when the newest scene was given to it; None before it has any."""
@@ -87,9 +88,17 @@ class Director:
 
         ``now`` is when it was like that (monotonic seconds).
         """
+        if self._first_look is None:
+            self._first_look = now  # rotations begin with their first page
         view = self._steady.view(view, now)
         scene = compose(
-            self._layout.name, self._options, self._program.size, view, self._scene, now=now, wall=time.time()
+            self._layout.name,
+            self._options,
+            self._program.size,
+            view,
+            self._scene,
+            now=now - self._first_look,
+            wall=time.time(),
         )
         generation = self._easel.generation
         if scene == self._scene and self._painted_with is not None:

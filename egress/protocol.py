@@ -174,10 +174,13 @@ class ClosedCaptions(_Speech):
 SpeechSpec = Transcription | ClosedCaptions
 
 
+SPEECH_KINDS = ("transcription", "closed_captions")
+
+
 def _kind(value: Any) -> str:
-    """What kind of egress it is; one that does not say it is a composite recording."""
-    kind = value.get("kind", "composite_recording") if isinstance(value, dict) else getattr(value, "kind", "")
-    return str(kind)
+    """Which of the models it is; what is neither transcription nor captions is a recording of a picture."""
+    kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
+    return kind if kind in SPEECH_KINDS else "composite_recording"
 
 
 EgressSpec = Annotated[
@@ -187,6 +190,7 @@ EgressSpec = Annotated[
     | Annotated[ClosedCaptions, Tag("closed_captions")],
     Discriminator(_kind),
 ]
+EGRESS_KINDS = ("composite_recording", *SPEECH_KINDS)
 EGRESS_SPEC: TypeAdapter[EgressSpec] = TypeAdapter(EgressSpec)
 
 
