@@ -29,7 +29,7 @@ check: ## Lint, formatting and types
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
-bench: ## Measure messages through Redis, and an attendant in a live call of four: processor time, memory, latency
+bench: ## Measure messages through Redis, painting, and an attendant in a live call of four: time, memory, latency
 	@sh scripts/setup.sh test
 	@.venv/bin/python -m bench
 
