@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import clips, files, live, messages, scenes, unseen
+from bench import clips, files, live, messages, painting, scenes, unseen
 from bench.processor import Snapshot
 from egress.protocol import CompositeRecording, Quality
 from tests.rig import janus, livekit
@@ -167,6 +167,22 @@ def _show_messages(told: dict[str, Any]) -> None:
     Console(width=max(Console().width, 100)).print(table)
 
 
+def _show_painting(told: dict[str, Any]) -> None:
+    table = Table(title="Painting names, borders and initials", title_justify="left", show_header=False)
+    table.add_row(
+        f"{painting.GUESTS} guests at 720p",
+        f"first {told['first']:.1f} ms, when another one speaks {told['speaker']:.1f} ms "
+        f"([bold]× {told['repeated']:.2f}[/]), unchanged {told['unchanged']:.2f} ms",
+    )
+    table.add_row("deciding the scene", f"{told['scene']:.2f} ms")
+    Console(width=max(Console().width, 100)).print(table)
+
+
+def _measure_painting() -> dict[str, Any]:
+    painted = painting.run()
+    return asdict(painted) | {"repeated": painted.repeated}
+
+
 def _measure_messages(folder: Path, count: int) -> dict[str, Any] | None:
     reason = messages.why_not()
     if reason is not None:
@@ -193,13 +209,16 @@ def main() -> int:
     parser.add_argument("--tries", type=int, default=3, help="how often starting and stopping is timed")
     parser.add_argument("--out", type=Path, default=Path("bench-out"))
     parser.add_argument("--messages", type=int, default=messages.COUNT, help="how many messages are sent")
-    parser.add_argument("--only", choices=("live", "messages", "scenes", "unseen"), help="measure this alone")
+    alone = ("live", "messages", "painting", "scenes", "unseen")
+    parser.add_argument("--only", choices=alone, help="measure this alone")
     given = parser.parse_args()
     reason = janus.why_not()
-    if reason is not None and given.only not in ("messages", "scenes"):
+    if reason is not None and given.only not in ("messages", "painting", "scenes"):
         _say(f"nothing is measured: {reason}")
         return 1
     told: dict[str, Any] = {}
+    if given.only in (None, "painting"):
+        told["painting"] = _measure_painting()
     with tempfile.TemporaryDirectory(prefix="wf-bench-") as folder:
         if given.only in (None, "scenes"):
             told["scenes"] = [asdict(run) for run in scenes.run()]
@@ -216,6 +235,8 @@ def main() -> int:
         _show_scenes(told["scenes"])
     if told.get("queue"):
         _show_messages(told["queue"])
+    if "painting" in told:
+        _show_painting(told["painting"])
     if "unseen" in told:
         _show_unseen(told["unseen"])
     if "live" in told:

@@ -63,6 +63,7 @@ class _Patch:
 class _Painting:
     under: Pixels
     over: tuple[_Patch, ...]
+    signs: int = 0
 
 
 class StyledMaker:
