@@ -234,6 +234,8 @@ async def _main(settings: EngineSettings, answering: Answering, path: Path) -> N
     await server.open()
     print(json.dumps({"ready": {"pid": os.getpid()}}), flush=True)
     await server.run()
+    # At once: neither an inference that hangs nor a connection that stays may keep the process.
+    os._exit(0)
 
 
 def main() -> int:
@@ -252,9 +254,7 @@ def main() -> int:
         print(json.dumps({"failed": {"code": error.code, "message": error.message}}), flush=True)
         return EXIT_FAILED
     asyncio.run(_main(settings, answering, given.socket))
-    # An inference that hangs must not keep the process.
-    sys.stdout.flush()
-    os._exit(0)
+    return 0
 
 
 if __name__ == "__main__":

@@ -198,7 +198,7 @@ class EngineSupervisor:
             try:
                 await receive(reader)
                 await self._watch(reader, writer)
-            except (asyncio.IncompleteReadError, WireError):
+            except (asyncio.IncompleteReadError, ConnectionError, WireError):
                 log.warning("the speech engine is gone")
             finally:
                 writer.close()
@@ -219,7 +219,10 @@ class EngineSupervisor:
                     self.told, _ = await receive(reader)
                 if self.told.get("busy", 0.0) > self._hangs:
                     raise TimeoutError
-                await asyncio.sleep(min(PINGS, self._hangs / 2))
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(min(PINGS, self._hangs / 2)):
+                        # It says nothing that it is not asked: this ends when it does.
+                        await receive(reader)
         except TimeoutError:
             log.warning("the speech engine hangs and is killed")
             assert self.pid is not None
