@@ -118,6 +118,14 @@ def test_digital_silence_that_is_sent_is_not_judged(detector: Detector):
     assert heard.end() == []
 
 
+def test_steady_noise_is_hardly_judged_and_speech_in_it_is_found(detector: Detector):
+    parts: list = [20.0, sentences()[0], 20.0, sentences()[2], 2.0]
+    sound, said = script(parts)
+    heard = Heard(detector).hear(packets(sound + noise(len(sound) / 16_000, -50)[: len(sound)]))
+    check(heard.end(), said, 0.15)
+    assert heard.ear.judged * 0.032 < 0.4 * len(sound) / 16_000
+
+
 def test_lost_packets_cost_their_sound_and_no_time(detector: Detector):
     sound, said = script([sentences()[0], 1.0, sentences()[1], 1.0])
     told: list[bytes | None] = list(packets(sound))
