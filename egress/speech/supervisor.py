@@ -199,7 +199,8 @@ class EngineSupervisor:
                 await receive(reader)
                 await self._watch(reader, writer)
             except (asyncio.IncompleteReadError, ConnectionError, WireError):
-                log.warning("the speech engine is gone")
+                if not self._retire:
+                    log.warning("the speech engine is gone")
             finally:
                 writer.close()
                 self._writer = None
