@@ -73,6 +73,8 @@ class Ear:
         self._voice = Voice()
         self._held: deque[EncodedFrame] = deque(maxlen=KEPT)
         self._quiet = 0
+        self._silent_until = -math.inf
+        """Until when the sender said that nothing is to be heard."""
         self._expected: int | None = None
         self._clock: TrackClock | None = None
         self._loose: list[Sound] = []
@@ -90,6 +92,7 @@ class Ear:
     def listen(self, detector: Detector, now: float) -> list[Speech]:
         """Hear what has come by ``now`` (monotonic seconds); returns what that closes."""
         closed: list[Speech] = []
+        before = self.decoded
         while self._waiting:
             frame = self._waiting.popleft()
             self.packets += 1
@@ -101,6 +104,7 @@ class Ear:
                 self._quiet += 1
                 if self._quiet > HANGOVER:
                     self._held.append(frame)
+                    self._silent_until = (frame.clock or self._track.clock).time_of(frame.rtp_time)
                     continue
             else:
                 self._quiet = 0
@@ -108,9 +112,11 @@ class Ear:
                     closed += self._hear(self._held.popleft(), detector)
             closed += self._hear(frame, detector)
         self._resample()
-        closed += self._judge(detector, AT_ONCE_SPEAKING if self.segmenter.speaking else AT_ONCE)
-        if self.segmenter.speaking and not len(self._pending) >= WINDOW:
-            closed += self.segmenter.overdue(now - HOLD)
+        # What is there waits for more only while more comes.
+        at_once = 1 if self.decoded == before else AT_ONCE_SPEAKING if self.segmenter.speaking else AT_ONCE
+        closed += self._judge(detector, at_once)
+        if self.segmenter.speaking:
+            closed += self.segmenter.overdue(max(now - HOLD, self._silent_until))
         return closed
 
     def close(self, detector: Detector) -> list[Speech]:

@@ -163,6 +163,27 @@ def test_speech_is_closed_though_nothing_comes_any_more(detector: Detector):
     check(closed, said)
 
 
+@pytest.mark.parametrize("more", range(4))
+def test_what_was_heard_last_waits_for_nothing_that_does_not_come(detector: Detector, more: int):
+    """However much of a window is left over when the sender falls silent."""
+    sound, said = script([sentences()[0], 3.0])
+    heard = Heard(detector).hear(packets(sound)[: round(said[0].end / PACKET) + 1 + more])
+    heard.closed += heard.ear.listen(detector, BEGAN + said[0].end + 1.2)
+    check(heard.closed, said)
+
+
+def test_a_level_that_tells_of_silence_closes_as_soon_as_silence_would(detector: Detector):
+    sound, said = script([sentences()[0], 3.0])
+    heard = Heard(detector)
+    for n, packet in enumerate(packets(sound)):
+        heard.voice.feed(packet, level=80 if n * PACKET > said[0].end + 0.04 else 30)
+        heard.closed += heard.ear.listen(detector, BEGAN + heard.voice.sent * PACKET)
+        if heard.closed:
+            break
+    assert heard.voice.sent * PACKET - said[0].end < 0.7 + 0.15
+    check(heard.closed, said)
+
+
 def test_another_source_behind_the_track_is_no_word_of_the_first(detector: Detector):
     """Time stamps begin anew somewhere else, in the middle of a word."""
     sound, said = script([sentences()[0], 1.0])
