@@ -98,17 +98,34 @@ def test_who_speaks_without_a_stop_is_cut_between_words(detector: Detector, real
         assert jiwer.wer(" ".join(true.text for true in said), " ".join(texts(real, closed))) <= 0.1
 
 
-def test_nobody_said_anything_in_silence_tones_noise_and_music(detector: Detector, real: Answering):
+def speechless(seed: int) -> np.ndarray:
+    """Two minutes without a word."""
     second = np.zeros(SAMPLE_RATE, np.float32)
+    beeps = np.tile(np.concatenate([tone(0.2, 600 + 90 * seed, 0.5), np.zeros(4800, np.float32)]), 20)
+    rumble = np.cumsum(noise(10, -50, seed)).astype(np.float32)
+    hum = sum((tone(8, 50.0 * n, 0.1 / n) for n in range(1, 8)), start=np.zeros(8 * SAMPLE_RATE, np.float32))
     sounds = [
-        *([np.zeros(SAMPLE_RATE * 10, np.float32), noise(15, -25), second, noise(15, -45), second, music(30)]),
-        *([tone(2, f, a) for f in (100, 440, 1000, 3000) for a in (0.1, 0.8)]),
-        *(np.tile(np.concatenate([tone(0.2, 880, 0.5), np.zeros(4800, np.float32)]), 10) for _ in range(2)),
-        (tone(4, 697) + tone(4, 1209)) * 0.5,
-        np.cumsum(noise(10, -50, 9)).astype(np.float32) * 0.02,
+        *([np.zeros(SAMPLE_RATE * 10, np.float32), noise(15, -20 - seed, seed), second, noise(15, -45, seed), second]),
+        *([tone(2, f + 7 * seed, a) for f in (100, 440, 1000, 3000) for a in (0.1, 0.8)]),
+        *([beeps, (tone(4, 697) + tone(4, 1209)) * 0.5, rumble / np.abs(rumble).max() * 0.3, hum, music(30, seed)]),
     ]
-    closed = [s for s in heard(detector, packets(np.concatenate(sounds))) if _asked(s)]
-    assert [text for text in texts(real, closed) if text] == []
+    return np.concatenate(sounds)
+
+
+def words_in(detector: Detector, answering: Answering, sound: np.ndarray) -> list[str]:
+    closed = [speech for speech in heard(detector, packets(sound)) if _asked(speech)]
+    return [text for text in texts(answering, closed) if text]
+
+
+def test_nobody_said_anything_in_silence_tones_noise_and_music(detector: Detector, real: Answering):
+    assert words_in(detector, real, speechless(1)) == []
+
+
+@pytest.mark.soak
+def test_nobody_said_anything_in_ten_minutes_of_it(detector: Detector, real: Answering):
+    sounds = [speechless(seed) for seed in range(2, 8)]
+    assert sum(map(len, sounds)) >= 600 * SAMPLE_RATE
+    assert [words for sound in sounds for words in words_in(detector, real, sound)] == []
 
 
 def _asked(speech: Speech) -> bool:
