@@ -60,6 +60,11 @@ class Checked:
         """Without user, password, path and query: any of them may be secret."""
         return f"{self.scheme}://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
+    @property
+    def is_address(self) -> bool:
+        """Whether the host is an address, of which no name server has to be asked. Raises UrlRefused."""
+        return _literal(self.host) is not None
+
 
 def by_name_servers(host: str, port: int) -> list[str]:
     return [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from egress.call.model import Participant, TrackType, TrackUnreadable
 from egress.composite import utc
-from egress.protocol import TrackName, Warned
+from egress.protocol import Warned
 
 log = logging.getLogger(__name__)
 
@@ -16,6 +16,7 @@ MOST = 100
 """Warnings of one attendant."""
 
 TRACK_UNREADABLE = "track_unreadable"
+PICTURE_UNAVAILABLE = "picture_unavailable"
 
 _CALLED = {
     TrackType.AUDIO: "microphone",
@@ -30,31 +31,43 @@ class Warnings:
 
     def __init__(self, tell: Callable[[Warned], None]) -> None:
         self._tell = tell
-        self._told: set[tuple[str, str, str]] = set()
-        """Code, participant and track of each."""
+        self._told: set[tuple[str, ...]] = set()
+        """Code and subject of each: participant and track, where a picture is, or an egress and what it lacks."""
 
     def unreadable(self, event: TrackUnreadable, who: Participant) -> None:
         """Something that a participant publishes cannot be received."""
         codec = f" ({event.codec})" if event.codec else ""
         message = f"the {_CALLED[event.type]} of {who.name or who.user_id} is not received: {event.reason}{codec}"
-        self._warn(TRACK_UNREADABLE, message, who, event.type.value)
-
-    def _warn(self, code: str, message: str, who: Participant, track: TrackName) -> None:
-        subject = (code, who.session_id, track)
-        if subject in self._told:
-            return
-        if len(self._told) >= MOST:
-            log.warning("%s (%s), one warning too many to be told", message, code)
-            return
-        self._told.add(subject)
-        log.warning("%s (%s)", message, code)
-        self._tell(
+        self._warn(
             Warned(
                 at=utc(time.time()),
-                code=code,
+                code=TRACK_UNREADABLE,
                 message=message,
                 participant=who.session_id,
                 user_id=who.user_id,
-                track=track,
-            )
+                track=event.type.value,
+            ),
+            who.session_id,
+            event.type.value,
         )
+
+    def unavailable(self, picture: str, reason: str) -> None:
+        """A picture (an avatar, a logo, a backdrop) cannot be had."""
+        message = f"a picture is not shown: {picture}: {reason}"
+        warned = Warned(at=utc(time.time()), code=PICTURE_UNAVAILABLE, message=message, picture=picture)
+        self._warn(warned, picture)
+
+    def layout(self, egress_id: str, code: str, message: str) -> None:
+        """An egress's layout does not look as its style sheet says."""
+        self._warn(Warned(at=utc(time.time()), code=code, message=message, egress_id=egress_id), egress_id, message)
+
+    def _warn(self, warned: Warned, *subject: str) -> None:
+        told = (warned.code, *subject)
+        if told in self._told:
+            return
+        if len(self._told) >= MOST:
+            log.warning("%s (%s), one warning too many to be told", warned.message, warned.code)
+            return
+        self._told.add(told)
+        log.warning("%s (%s)", warned.message, warned.code)
+        self._tell(warned)

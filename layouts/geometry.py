@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 from layouts.scene import Rect
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The shapes (width / height) that a tile may take: as ``widest`` by choice, down to ``tallest`` for room."""
+    """The shapes (width / height) that a tile may take: as ``widest`` by choice, down to ``tallest`` for room.
+
+    A ``free`` one takes all the room there is, in the arrangement that suits its shape.
+    """
 
     widest: float
     tallest: float
+    free: bool = False
 
 
 # A landscape canvas keeps the shape of cameras. A portrait one is mostly seen on phones, whose cameras are
@@ -45,6 +50,7 @@ def box(area: Rect, shape: Shape) -> Rect:
     return _centred(area, width, height)
 
 
+@lru_cache(maxsize=512)
 def tiles(count: int, area: Rect, gap: int, shape: Shape, columns: int, rows: int) -> tuple[Rect, ...]:
     """Rectangles of one size for ``count`` tiles, row by row, in at most ``columns`` × ``rows``.
 
@@ -86,6 +92,8 @@ def _arrangement(
 
 def _tile(width: float, height: float, shape: Shape) -> tuple[int, int]:
     """Even width and height of the greatest tile of a shape in a cell, at least 2×2."""
+    if shape.free:
+        return max(2, even(width)), max(2, even(height))
     across = min(width, height * shape.widest)
     down = min(height, across / shape.tallest)
     return max(2, even(across)), max(2, even(down))

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from egress.protocol import GuardRules
 from egress.url_guard import Guard
 from workers.settings import Settings
 
 
 def guard_of(settings: Settings) -> Guard:
-    return Guard(settings.guard.schemes, settings.guard.allow_private)
+    return rules_of(settings).guard()
+
+
+def rules_of(settings: Settings) -> GuardRules:
+    """The same as an attendant is told it."""
+    return GuardRules(schemes=settings.guard.schemes, allow_private=tuple(settings.guard.allow_private))

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from layouts import option_page
 from workers.abilities import table
 from workers.schemas import events, messages, settings
 
@@ -45,10 +46,15 @@ def pages() -> dict[str, str]:
 
 def tables() -> dict[str, str]:
     """The text of each page by hand that has a table made from the code, by its file name."""
+    made = {"connectors.md": table(), "layouts.md": option_page.table()}
+    return {name: _with_table((DOCS / name).read_text(), text) for name, text in made.items()}
+
+
+def _with_table(page: str, made: str) -> str:
     begin, end = (f"<!-- {word} of what `python -m workers.reference` makes -->" for word in ("Begin", "End"))
-    before, _, rest = (DOCS / "connectors.md").read_text().partition(begin)
+    before, _, rest = page.partition(begin)
     _, _, after = rest.partition(end)
-    return {"connectors.md": f"{before}{begin}\n{table()}\n{end}{after}"}
+    return f"{before}{begin}\n{made}\n{end}{after}"
 
 
 def _page(title: str, about: str, schemas: Mapping[str, Schema]) -> str:

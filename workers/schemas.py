@@ -1,4 +1,4 @@
-"""JSON Schemas (draft 2020-12) of every message, every event and the settings, made from their models."""
+"""JSON Schemas (draft 2020-12) of messages, events, settings and options of layouts, made from their models."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from layouts.option import ALL
+from layouts.option_schema import option_schema
 from workers.calls.models import CallSettings
 from workers.events.models import EVENTS
 from workers.messages import MESSAGES
@@ -29,7 +31,12 @@ def settings() -> dict[str, dict[str, Any]]:
     return {name: _schema(model, "validation") for name, model in SETTINGS.items()}
 
 
-KINDS = {"message": messages, "event": events, "settings": settings}
+def layouts() -> dict[str, dict[str, Any]]:
+    """The options of each layout."""
+    return {name: option_schema(name) for name in ALL}
+
+
+KINDS = {"message": messages, "event": events, "settings": settings, "layout": layouts}
 
 
 def _schema(model: type[BaseModel], mode: Any) -> dict[str, Any]:

@@ -106,6 +106,23 @@ def overlay(x: int, y: int, rgba: NDArray[np.uint8]) -> Overlay:
     return Overlay(x, y, add, keep, opaque)
 
 
+def cut(over: Overlay, x: int, y: int, right: int, bottom: int) -> Overlay:
+    """The part of an overlay inside a rectangle of even coordinates that it touches; itself where that is all of it."""
+    width, height = over.size
+    left, top = max(x, over.x), max(y, over.y)
+    right, bottom = min(right, over.x + width), min(bottom, over.y + height)
+    if (left, top, right, bottom) == (over.x, over.y, over.x + width, over.y + height):
+        return over
+    across = [slice((left - over.x) // step, (right - over.x) // step) for step in (1, 2, 2)]
+    down = [slice((top - over.y) // step, (bottom - over.y) // step) for step in (1, 2, 2)]
+    add = (over.add[0][down[0], across[0]], over.add[1][down[1], across[1]], over.add[2][down[2], across[2]])
+    keep = (over.keep[0][down[0], across[0]], over.keep[1][down[1], across[1]], over.keep[2][down[2], across[2]])
+    opaque = over.opaque
+    if opaque is not None:
+        opaque = (opaque[0][down[0], across[0]], opaque[1][down[1], across[1]], opaque[2][down[2], across[2]])
+    return Overlay(left, top, add, keep, opaque)
+
+
 def _scaled(values: NDArray[np.floating[Any]]) -> NDArray[np.uint16]:
     scaled: NDArray[np.uint16] = np.clip(values * 255 + 127, 0, 65535).astype(np.uint16)
     return scaled
@@ -144,3 +161,17 @@ def rotate(picture: Planes, degrees: int) -> Planes:
     turns = -(degrees // 90)
     y, u, v = (np.rot90(plane, turns) for plane in picture)
     return y, u, v
+
+
+def mirror(picture: Planes) -> Planes:
+    """``picture`` with left and right exchanged."""
+    y, u, v = (plane[:, ::-1] for plane in picture)
+    return y, u, v
+
+
+def resized(picture: Planes, width: int, height: int) -> Planes:
+    """``picture`` in another size."""
+    frame = av.VideoFrame(picture[0].shape[1], picture[0].shape[0], "yuv420p")
+    for to, plane in zip(planes_of(frame), picture, strict=True):
+        to[:] = plane
+    return planes_of(frame.reformat(width, height, interpolation=Interpolation.BILINEAR, threads=1))

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from egress import logs
+from egress.atelier import Atelier
 from egress.call.connector import connector
 from egress.composite import CompositeEgress, Tell
 from egress.media.compositor import DecorMaker, Patch
@@ -25,7 +25,6 @@ from egress.page.pictures import PagePictures
 from egress.page.sound import PageSound
 from egress.page.visit import Errand
 from egress.protocol import CompositeRecording, Job, PageSource, Quality
-from egress.url_guard import Guard
 from layouts.scene import Color, Placeholder, Rect, Scene, Tile
 
 log = logging.getLogger(__name__)
@@ -41,13 +40,11 @@ _BLACK = Color(0, 0, 0)
 class PageRecording(CompositeEgress, CaptureListener):
     """As every composite recording, but that the page says when it begins, and perhaps when it ends."""
 
-    def __init__(
-        self, spec: CompositeRecording, folder: Path, job: Job, painting: ThreadPoolExecutor, tell: Tell
-    ) -> None:
+    def __init__(self, spec: CompositeRecording, folder: Path, job: Job, atelier: Atelier, tell: Tell) -> None:
         assert spec.page is not None
         self._page: PageSource = spec.page
         stage = Stage(spec.video.fps, DELAY)
-        super().__init__(spec, folder, job.epoch, stage, painting, tell)
+        super().__init__(spec, folder, job.epoch, stage, atelier, tell)
         size = spec.quality.size
         shown_size = size if size[0] else Quality.P720.size
         logs.hide(secrets(self._page.url, self._page.token))
@@ -57,11 +54,11 @@ class PageRecording(CompositeEgress, CaptureListener):
             stage.add_video((_KEY, "video"), pictures)
             self.program.schedule(0.0, DecorMaker(_Nothing()).make(_whole(*size)))
         sound = PageSound()
-        stage.add_audio(sound)
+        stage.add_audio(_KEY, sound)
         plan = Plan(
             url=self._page.url,
             size=shown_size,
-            guard=Guard(job.guard.schemes, job.guard.allow_private),
+            guard=job.guard.guard(),
             errand=lambda shown, proxy: _errand(spec, job, shown_size, shown, proxy),
         )
         self._capture = Capture(plan, pictures, sound, self)

@@ -6,11 +6,14 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import av
+import numpy as np
 import pytest
+import skia
 from pydantic import BaseModel, ConfigDict
 
 from egress import attendant as attendant_module
@@ -45,6 +48,7 @@ from egress.protocol import (
 )
 from egress.rtc.track import TrackCounts
 from tests.media.fakes import FakeTrack, encoded, picture
+from tests.rig.servers.pictures import PictureServer, Told
 
 VIDEO, AUDIO, SCREEN = TrackType.VIDEO, TrackType.AUDIO, TrackType.SCREEN_SHARE
 ANNA = Participant("s-anna", "anna", "Anna")
@@ -114,7 +118,9 @@ class _Heard:
 class Scene:
     """The attendant of a played call, recording it small."""
 
-    def __init__(self, call: PlayedCall, folder: Path, **egress: Any) -> None:
+    def __init__(
+        self, call: PlayedCall, folder: Path, allow_private: Sequence[str] = ("127.0.0.0/8",), **egress: Any
+    ) -> None:
         self.call = call
         self.told: list[Report] = []
         spec = {"egress_id": "e1", "quality": "360p", "video": {"fps": 10, "preset": "ultrafast"}, **egress}
@@ -125,6 +131,7 @@ class Scene:
                 "connector": {"type": "played"},
                 "spool": str(folder),
                 "delay": DELAY,
+                "guard": {"allow_private": allow_private},
                 "egresses": [spec],
             }
         )
@@ -260,6 +267,53 @@ async def test_a_track_that_cannot_be_read_is_warned_of_once_and_shows_the_place
     call.tell(TrackAdded(ANNA.session_id, VIDEO, FakeTrack("video", "vp8")))
     await scene.until(lambda: director.scene is not None and director.scene.tiles[0].source == "video")
     await scene.until(lambda: call.wanted() is not None)
+
+
+def colour_in_the_middle(path: Path, number: int) -> tuple[int, int, int]:
+    with av.open(str(path)) as container:
+        for n, frame in enumerate(container.decode(video=0)):
+            if n == number:
+                rgb = frame.to_ndarray(format="rgb24")
+                red, green, blue = rgb[rgb.shape[0] // 2, rgb.shape[1] // 2]
+                return int(red), int(green), int(blue)
+    raise AssertionError(f"{path} has no picture {number}")
+
+
+async def recorded(scene: Scene, seconds: float) -> Path:
+    await scene.begun()
+    await asyncio.sleep(seconds)
+    assert scene.attendant.stop("e1", "enough")
+    await scene.until(lambda: scene.found(EgressEnded))
+    return scene.found(PartClosed)[0].path
+
+
+async def test_who_shows_no_picture_is_shown_by_their_avatar_once_it_has_come(call: PlayedCall, play: PlayScene):
+    pixels = np.full((64, 64, 4), (30, 30, 220, 255), np.uint8)
+    avatar = skia.Image.fromarray(pixels, skia.ColorType.kRGBA_8888_ColorType)
+    with PictureServer() as server:
+        png = bytes(avatar.encodeToData(skia.EncodedImageFormat.kPNG, 100))
+        server.answers["/anna.png"] = [Told(status=500), Told(png)]
+        scene = await play(call)
+        scene.attendant._atelier.images._pauses = (0.3,)
+        call.tell(Connected(), Joined(replace(ANNA, image=f"{server.url}/anna.png")))
+        path = await recorded(scene, 2.5)
+    assert server.asked == ["/anna.png"] * 2
+    red, green, blue = colour_in_the_middle(path, 20)
+    assert blue > 180 and red < 80 and green < 80
+    [warned] = scene.found(Warned)
+    assert (warned.code, warned.picture) == ("picture_unavailable", server.url)
+    assert warned.message.endswith("the answer was 500")
+
+
+async def test_an_avatar_that_may_not_be_fetched_leaves_initials_and_a_warning(call: PlayedCall, play: PlayScene):
+    with PictureServer() as server:
+        scene = await play(call, allow_private=())
+        call.tell(Connected(), Joined(replace(ANNA, image=f"{server.url}/anna.png")))
+        path = await recorded(scene, 0.5)
+    assert server.asked == []
+    assert colour_in_the_middle(path, 3) != (0, 0, 0)
+    [warned] = scene.found(Warned)
+    assert "private, local or reserved" in warned.message
 
 
 async def test_a_track_that_the_sfu_pauses_gives_way_to_the_placeholder_and_stays_wanted(

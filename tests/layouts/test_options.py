@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,12 @@ from hypothesis import strategies as st
 
 from layouts.colors import parse_color
 from layouts.engine import compose
-from layouts.options import OPTIONS, LayoutError, check_layout, layout_names, parse_options
+from layouts.lengths import Length
+from layouts.option import Option
+from layouts.option_page import table
+from layouts.option_table import BY_FIELD, BY_NAME, OPTIONS
+from layouts.options import LayoutError, Options, check_layout, layout_names, parse_options
 from layouts.scene import Color
-from layouts.values import Length
 from tests.layouts.calls import call_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "layouts.md"
@@ -39,8 +43,13 @@ def test_an_unknown_layout_is_refused_with_the_nearest_and_all_names() -> None:
         assert name in said
 
 
-def test_a_layout_of_ones_own_is_refused_as_not_supported_yet() -> None:
-    assert "needs an external app, which this version does not support" in refusal("custom", {})
+def test_a_layout_of_ones_own_needs_the_address_of_its_page() -> None:
+    assert '"custom" needs external_app_url' in refusal("custom", {})
+    check_layout("custom", {"anything": {"of": ["the page"]}}, external_app_url="https://example.com/app")
+    with pytest.raises(LayoutError, match="must be an object"):
+        check_layout("custom", [], external_app_url="https://example.com/app")  # type: ignore[arg-type]
+    with pytest.raises(LayoutError, match="is not an option of grid"):
+        check_layout("grid", {"anything": 1}, external_app_url="https://example.com/app")
 
 
 def test_an_unknown_option_is_refused_with_the_nearest_name() -> None:
@@ -65,10 +74,16 @@ def test_an_option_of_another_layout_is_refused_by_saying_whose_it_is() -> None:
         ({"grid.columns": 0}, "must be a whole number from 1 to 10, not 0"),
         ({"grid.columns": 2.5}, "must be a whole number from 1 to 10, not 2.5"),
         ({"grid.columns": True}, "must be a whole number from 1 to 10, not True"),
-        ({"grid.size_percentage": 300}, "must be a number from 10 to 100, not 300"),
-        ({"grid.size_percentage": float("nan")}, "must be a number from 10 to 100, not nan"),
-        ({"grid.margin": -1}, 'must be a number of pixels from 0 to 500, or a string such as "10px", not -1'),
-        ({"grid.margin": "9em"}, 'must be a number of pixels from 0 to 500, or a string such as "10px", not "9em"'),
+        ({"grid.size_percentage": 300}, "must be a number from 5 to 100, not 300"),
+        ({"grid.size_percentage": float("nan")}, "must be a number from 5 to 100, not nan"),
+        (
+            {"grid.margin": -1},
+            'must be a number of pixels from 0 to 500, or a string such as "10px", ".875rem" or "20%", not -1',
+        ),
+        (
+            {"grid.margin": "9em"},
+            'must be a number of pixels from 0 to 500, or a string such as "10px", ".875rem" or "20%", not "9em"',
+        ),
         ({"video.scale_mode": "stretch"}, 'must be one of fit, fill, not "stretch"'),
         ({"participant.label_display": "yes"}, 'must be true or false, not "yes"'),
         ({"video.background_color": 7}, "must be a colour such as #1f1f1f"),
@@ -94,7 +109,7 @@ def test_two_names_of_one_option_must_agree() -> None:
     both = {"participant.border_radius": 2, "participant.video_border_radius": 3}
     assert 'is another name of "participant.border_radius"' in refusal("grid", both)
     both["participant.video_border_radius"] = 2
-    assert parse_options("grid", both).border_radius == Length(2, relative=True)
+    assert parse_options("grid", both).border_radius == Length(2, "vmin")
 
 
 def test_refusals_quote_values_briefly_and_on_one_line() -> None:
@@ -104,18 +119,26 @@ def test_refusals_quote_values_briefly_and_on_one_line() -> None:
     assert "this int" in refusal("grid", {"grid.columns": 10**5000})
 
 
-@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: f"{option.name} of {option.layouts[0]}")
-def test_every_row_of_the_table_takes_its_default_under_each_of_its_names(option: Any) -> None:
+@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
+def test_every_row_of_the_table_takes_its_default_under_each_of_its_names(option: Option) -> None:
     for layout in option.layouts:
         expected = getattr(parse_options(layout), option.field)
+        default = option.default_in(layout)
         for name in option.names:
-            assert getattr(parse_options(layout, {name: option.default}), option.field) == expected
+            if default is not None:
+                assert getattr(parse_options(layout, {name: default}), option.field) == expected
+            else:
+                assert "must be" in refusal(layout, {name: None})
 
 
-def test_no_name_means_two_things_in_one_layout() -> None:
-    for layout in ("grid", "spotlight", "single-participant"):
-        names = [name for option in OPTIONS if layout in option.layouts for name in option.names]
-        assert len(names) == len(set(names))
+def test_every_row_of_the_table_sets_a_field_of_its_own() -> None:
+    assert {option.field for option in OPTIONS} <= {field.name for field in dataclasses.fields(Options)}
+    assert len(BY_FIELD) == len(OPTIONS)
+
+
+def test_no_name_means_two_things() -> None:
+    names = [name for option in OPTIONS for name in option.names]
+    assert len(names) == len(set(names)) == len(BY_NAME)
 
 
 def test_newer_names_mean_the_same_as_older_ones() -> None:
@@ -179,17 +202,11 @@ def test_what_is_no_colour_reads_as_none(text: str) -> None:
     assert parse_color(text) is None
 
 
-def test_the_page_names_every_option_with_its_default_and_every_layout() -> None:
-    rows = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+def test_the_page_has_the_table_as_it_is_and_every_layout() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert table() in page, "python -m workers.reference writes it"
     for option in OPTIONS:
-        default = str(option.default).lower() if isinstance(option.default, bool) else f"{option.default}"
-        [row] = [
-            line
-            for line in rows
-            if line.startswith(f"| `{option.name}` |") and f"| {', '.join(option.layouts)} |" in line
-        ]
-        assert f"| `{default}` |" in row
-        for alias in option.aliases:
-            assert f"`{alias}`" in row
-    for name in layout_names():
-        assert f"`{name}`" in PAGE.read_text(encoding="utf-8")
+        assert all(f"`{name}`" in page for name in option.names)
+        assert not option.conflict or f"| `{option.name}` | {option.conflict} |" in page
+    for name in (*layout_names(), "custom"):
+        assert f"`{name}`" in page

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from egress.media.compositor import Compositor, DecorMaker, scaled_size
+from egress.media.compositor import Compositor, DecorMaker
+from egress.media.scaling import scaled_size
 from egress.media.video_source import Picture
 from layouts.scene import Color, Placeholder, Rect, ScaleMode, Scene, Source, Tile
 from tests.media.fakes import luma_of, picture
@@ -40,6 +41,7 @@ class FakePainter:
     def __init__(self) -> None:
         self.patches: list[FakePatch] = []
         self.placeholders = 0
+        self._kept: dict[Tile, NDArray[np.uint8]] = {}
 
     def paint(self, scene: Scene) -> FakePainting:
         under = np.full((scene.height, scene.width, 4), 255, np.uint8)
@@ -47,10 +49,18 @@ class FakePainter:
         return FakePainting(under, self.patches)
 
     def placeholder(self, tile: Tile) -> NDArray[np.uint8]:
-        self.placeholders += 1
-        rgba = np.full((tile.rect.height, tile.rect.width, 4), 255, np.uint8)
-        rgba[..., :3] = HOLDER
-        return rgba
+        if tile not in self._kept:
+            self.placeholders += 1
+            rgba = np.full((tile.rect.height, tile.rect.width, 4), 255, np.uint8)
+            rgba[..., :3] = HOLDER
+            self._kept[tile] = rgba
+        return self._kept[tile]
+
+    def forget(self, grey: int) -> None:
+        """From now on placeholders are of another grey."""
+        for kept in self._kept.values():
+            kept[..., :3] = grey
+        self._kept = {tile: kept.copy() for tile, kept in self._kept.items()}
 
 
 def patch(rect: Rect) -> FakePatch:
@@ -165,7 +175,7 @@ def test_a_source_that_changes_its_size_all_the_time_takes_no_more_memory():
     canvas = Canvas(scene(tile(Rect(40, 20, 240, 136), mode="fit")))
     for n in range(40):
         canvas.draw(a=shown(180, 320, 100 + 4 * n, serial=n + 1))
-    assert sum(len(sizes) for _, sizes in canvas.compositor._scaled.values()) == 1
+    assert sum(len(sizes) for _, sizes in canvas.compositor._scaler._scaled.values()) == 1
 
 
 def test_without_a_picture_the_placeholder_shows_and_comes_back():
@@ -196,6 +206,31 @@ def test_patches_lie_above_pictures_again_and_again():
         drawn = canvas.draw(a=shown(100 + n, 320, 180, serial=n + 1))
         assert abs(drawn[135, 60] - luma(PATCH)) <= 2
         assert abs(drawn[5, 310] - luma(PATCH)) <= 2
+
+
+def test_a_translucent_patch_across_two_tiles_stays_as_it_is_whichever_of_them_changes():
+    painter = FakePainter()
+    logo = patch(Rect(100, 60, 120, 40))
+    logo.rgba[:] = (100, 100, 100, 128)
+    painter.patches = [logo]
+    left, right = tile(Rect(0, 0, 156, 80), "a", "fill"), tile(Rect(164, 0, 156, 80), "b", "fill")
+    above = tile(Rect(200, 70, 60, 60), "c", "fill")
+    canvas = Canvas(scene(left, right, above), painter)
+    still = {"b": shown(100, 320, 180), "c": shown(180, 60, 60)}
+    first = canvas.draw(a=shown(100, 320, 180, serial=1), **still)
+    added = 16 * 128 / 255 + 219 * 100 / 255
+    for (x, y), below in {(140, 70): 100, (180, 70): 100, (210, 90): 180, (140, 90): luma(GROUND)}.items():
+        assert abs(first[y, x] - (added + below * 127 / 255)) <= 2
+    for n in range(2, 8):
+        drawn = canvas.draw(a=shown(100, 320, 180, serial=n), **still)
+        assert np.array_equal(drawn, first)
+
+
+def test_a_placeholder_that_was_painted_anew_is_shown():
+    canvas = Canvas(drawn := scene(tile(Rect(40, 20, 240, 136))))
+    canvas.painter.forget(240)
+    canvas.show(drawn)
+    assert area(canvas.draw(), luma(240)) == (40, 20, 280, 156)
 
 
 def test_one_track_in_two_tiles_is_shown_in_both():

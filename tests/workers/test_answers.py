@@ -124,6 +124,19 @@ def test_stopping_what_does_not_run_is_refused(backend: Backend) -> None:
     assert answer["error"] == {"code": 404, "name": "Not Found", "message": "recording not running"}
 
 
+def test_a_style_sheet_at_a_private_address_is_refused(backend: Backend) -> None:
+    layout = {"name": "grid", "external_css_url": "http://192.168.1.1/admin.css"}
+    said = backend.refused("start_recording", connector=CONNECTOR, recording={"layout": layout})
+    assert (said.code, str(said)) == (
+        400,
+        "recording.layout.external_css_url: 192.168.1.1 is at an address that is private, local or reserved; "
+        "guard.allow_private names the networks that are allowed all the same",
+    )
+    layout["external_css_url"] = "https://styles.example/wall.css"
+    [egress_id] = backend.send("start_recording", connector=CONNECTOR, recording={"layout": layout}).egress_ids
+    assert backend.egresses()[egress_id].spec["layout"]["external_css_url"] == "https://styles.example/wall.css"
+
+
 def test_a_second_recording_is_refused_with_the_id_of_the_first(backend: Backend) -> None:
     start(backend)
     said = backend.refused("start_recording", egress_id="e2", connector=CONNECTOR, request_id="r2")

@@ -193,7 +193,7 @@ def test_a_worker_killed_leaves_its_recording_running_for_the_next_one(cli: Cli)
         (["call", "show", "a:b"], 3, "wallflower: nothing is known of a call 'a:b'\n"),
         (["call", "show", "-"], 3, "wallflower: nothing is known of a call '-'\n"),
         (["schema", "message", "dance"], 3, "wallflower: there is no message 'dance'; known are start_recording"),
-        (["schema", "dances"], 2, "wallflower: 'dances' has no schemas; known are message, event, settings\n"),
+        (["schema", "dances"], 2, "wallflower: 'dances' has no schemas; known are message, event, settings, layout\n"),
         (["egress", "show", "nobody"], 3, "wallflower: there is no egress 'nobody'\n"),
         (["egress", "stop", "nobody"], 3, "wallflower: there is no egress 'nobody'\n"),
         (["worker", "--log-level", "loud"], 2, "log level 'loud' is unknown"),
@@ -290,6 +290,7 @@ def test_schemas_are_printed_for_programs(cli: Cli) -> None:
         "message": set(MESSAGES),
         "event": set(EVENTS),
         "settings": {"worker", "call"},
+        "layout": {"grid", "spotlight", "single-participant"},
     }
     start = json.loads(cli("schema", "message", "start_recording").stdout)
     assert start["$schema"] == "https://json-schema.org/draft/2020-12/schema"

@@ -78,12 +78,16 @@ def test_a_stop_needs_only_the_call() -> None:
         ({"recording": {"mode": "sometimes"}}, "recording.mode: 'sometimes' is not allowed; allowed are available"),
         ({"recording": {"layout": {"name": "gird"}}}, 'recording.layout.name: "gird" is not a layout'),
         (
-            {"recording": {"layout": {"name": "grid", "external_css_url": "https://x/y.css"}}},
-            "recording.layout.external_css_url: pages and style sheets from elsewhere are not drawn",
+            {"recording": {"layout": {"name": "grid", "external_css_url": "file:///etc/passwd"}}},
+            "recording.layout.external_css_url: a URL of the scheme 'file' is not allowed; allowed are http://, https",
+        ),
+        (
+            {"recording": {"layout": {"name": "grid", "external_css_url": "https://ana:secret@x/y.css"}}},
+            "recording.layout.external_css_url: https://x:443 must not hold a user or a password",
         ),
         (
             {"recording": {"layout": {"name": "grid", "external_app_url": "https://x/"}}},
-            "recording.layout.external_app_url: pages and style sheets from elsewhere are not drawn",
+            "recording.layout.external_app_url: pages from elsewhere are not drawn",
         ),
         ({"recording_type": "raw"}, "recording_type: 'raw' is not allowed; allowed are composite"),
         ({"egress_id": "../../etc"}, "egress_id: '../../etc' is not allowed; allowed are 1 to 64 letters"),
@@ -126,10 +130,7 @@ def test_deep_nesting_is_refused_without_recursion() -> None:
 
 
 def test_an_unknown_type_is_refused_by_name() -> None:
-    assert refusal(GOOD, "dance") == (
-        "'dance' is no message type; known are start_recording, stop_recording, stop_all, call_session_started, "
-        "call_session_ended, update_call"
-    )
+    assert refusal(GOOD, "dance") == f"'dance' is no message type; known are {', '.join(MESSAGES)}"
 
 
 @pytest.mark.parametrize("text", ["", "[1]", "nul", '{"a":' * 50_000, b"\xff\xfe", "1" * 300_000])

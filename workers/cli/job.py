@@ -13,6 +13,7 @@ from workers.attending.admission import order
 from workers.calls.projects import resolved
 from workers.cli.app import CliError, Exit
 from workers.cli.ledger import opened
+from workers.guard import rules_of
 from workers.keyring import keyring
 from workers.ledger.tables import CallSession, Egress
 from workers.sentences import At
@@ -38,6 +39,7 @@ def run(egress_id: str, out: Path | None) -> None:
             epoch=max(1, session.epoch),
             connector=address,
             ice=ice_settings(settings),
+            guard=rules_of(settings),
             # Not the worker's spool: what is recorded by hand is not its business, and never in its way.
             spool=settings.data_dir.absolute() / "by-hand",
             delay=settings.recording.delay,

@@ -1,4 +1,4 @@
-"""``wallflower schema``: JSON Schemas for those who write or read messages, events and settings."""
+"""``wallflower schema``: JSON Schemas for those who write or read messages, events, settings, options."""
 
 from __future__ import annotations
 

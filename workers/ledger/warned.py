@@ -22,7 +22,9 @@ _NAMES = uuid.UUID("6d9b5f0c-0a4e-4c52-8f7e-5d8f2c6b9a11")
 
 def tell(tx: Session, session: CallSession, warned: Warned, now: datetime) -> bool:
     """Put a warning among the events. False when it was told before, or is one too many."""
-    subject = (session.id, warned.code, warned.egress_id, warned.participant, warned.track)
+    subject: tuple[str | None, ...] = (session.id, warned.code, warned.egress_id, warned.participant, warned.track)
+    if warned.picture is not None:
+        subject = (*subject, warned.picture)
     event_id = str(uuid.uuid5(_NAMES, repr(subject)))
     if tx.scalar(select(Event.seq).where(Event.id == event_id)) is not None:
         return False

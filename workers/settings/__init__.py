@@ -36,6 +36,7 @@ from workers.settings.sections import (
     PageSettings,
     RecordingSettings,
     SecretSettings,
+    SpeechSettings,
     SpoolSettings,
     StorageSettings,
 )
@@ -84,6 +85,7 @@ class Settings(BaseSettings):
     ``type``, ``room`` and, in ``project``, the name of one needs no URL and no secrets."""
     events: EventSettings = EventSettings()
     recording: RecordingSettings = RecordingSettings()
+    speech: SpeechSettings = SpeechSettings()
     spool: SpoolSettings = SpoolSettings()
     attendants: AttendantSettings = AttendantSettings()
     agent: AgentSettings = AgentSettings()

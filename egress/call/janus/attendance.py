@@ -6,7 +6,6 @@ Nothing is joined but subscriptions, which VideoRoom neither lists nor announces
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Coroutine
@@ -31,6 +30,7 @@ from egress.call.janus.roster import (
 )
 from egress.call.janus.subscription import Subscription
 from egress.call.model import CallEvent, Connected, Disconnected, Ended, TrackType, Wants
+from egress.call.news import News
 from egress.rtc.track import MediaTrack
 
 log = logging.getLogger(__name__)
@@ -51,9 +51,7 @@ class JanusAttendance:
         self._address = address
         self._pattern = address.pattern
         self._attending = attending
-        self._queue: asyncio.Queue[CallEvent | ConnectorError | None] = asyncio.Queue()
-        self._task: asyncio.Task[None] | None = None
-        self._closed = False
+        self._news = News()
         self._session: Session | None = None
         self._roster: Roster = EMPTY
         self._tracks: dict[Key, MediaTrack] = {}
@@ -66,17 +64,8 @@ class JanusAttendance:
         self._failures = 0
         self._closing: set[asyncio.Task[None]] = set()
 
-    async def events(self) -> AsyncIterator[CallEvent]:
-        if self._closed or self._task is not None:
-            return
-        self._refused = asyncio.get_running_loop().create_future()
-        self._task = asyncio.create_task(self._attend())
-        while (item := await self._queue.get()) is not None:
-            if isinstance(item, ConnectorError):
-                raise item
-            yield item
-            if isinstance(item, Ended):
-                return
+    def events(self) -> AsyncIterator[CallEvent]:
+        return self._news.found_by(self._attend)
 
     def wants(self, session_id: str, track: TrackType, wish: Wants | None) -> None:
         self._wishes[session_id, track] = wish
@@ -85,15 +74,11 @@ class JanusAttendance:
             source[0].wish(source[1], wish)
 
     async def close(self) -> None:
-        self._closed = True
-        self._queue.put_nowait(None)
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._news.stop()
         await self._clean_up()
 
     async def _attend(self) -> None:
+        self._refused = asyncio.get_running_loop().create_future()
         while True:
             self._session = session = Session(
                 self._address.url, apisecret=self._address.apisecret, token=self._address.token
@@ -105,7 +90,7 @@ class JanusAttendance:
                 await self._follow(session, handle)
             except ConnectorError as error:
                 await self._clean_up()
-                self._queue.put_nowait(error)
+                self._news.tell(error)
                 return
             except (JanusError, OSError) as error:
                 final = refusal(error) if isinstance(error, JanusError) else None
@@ -115,11 +100,11 @@ class JanusAttendance:
                         return
                 elif final is not None:
                     await self._clean_up()
-                    self._queue.put_nowait(final)
+                    self._news.tell(final)
                     return
                 if self._away_since is None:
                     self._away_since = time.monotonic()
-                    self._queue.put_nowait(Disconnected(str(error)))
+                    self._news.tell(Disconnected(str(error)))
             finally:
                 # What is still received goes on until the room can be asked again.
                 await asyncio.gather(*(s.orphan() for s in self._subscriptions.values()))
@@ -167,7 +152,7 @@ class JanusAttendance:
                     first = False
                     for feed in tuple(self._subscriptions):
                         self._drop(feed)
-                    self._queue.put_nowait(Connected())
+                    self._news.tell(Connected())
                 self._apply(session, answer.data)
                 now = time.monotonic()
                 if now - probed >= PROBE_INTERVAL and (probing is None or probing.done()):
@@ -214,7 +199,7 @@ class JanusAttendance:
                 tracks[owner, type_] = media
                 sources[owner, type_] = (subscription, stream.feed_mid)
         for event in changes(known, self._tracks, after, tracks):
-            self._queue.put_nowait(event)
+            self._news.tell(event)
         for key, (subscription, feed_mid) in sources.items():
             subscription.wish(feed_mid, self._wishes.get(key, EVERYTHING))
         self._roster, self._tracks, self._sources = after, tracks, sources
@@ -268,7 +253,7 @@ class JanusAttendance:
         for feed in tuple(self._subscriptions):
             self._drop(feed)
         self._tell(EMPTY)
-        self._queue.put_nowait(Ended(reason))
+        self._news.tell(Ended(reason))
 
     def _later(self, work: Coroutine[Any, Any, None]) -> None:
         """Do it beside; :meth:`close` waits for it."""

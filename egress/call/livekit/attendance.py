@@ -46,6 +46,7 @@ from egress.call.model import (
     Updated,
     Wants,
 )
+from egress.call.news import News
 
 log = logging.getLogger(__name__)
 
@@ -69,9 +70,7 @@ class LivekitAttendance:
         self._attending = attending
         # The same for as long as we attend, so that a second join ends the first.
         self._identity = f"wallflower-{secrets.token_hex(6)}"
-        self._queue: asyncio.Queue[CallEvent | ConnectorError | None] = asyncio.Queue()
-        self._task: asyncio.Task[None] | None = None
-        self._closed = False
+        self._news = News()
         self._signal: Signal | None = None
         self._sid = ""
         self._refreshed: str | None = None
@@ -85,28 +84,16 @@ class LivekitAttendance:
         """When the first of the tries that are going on began."""
         self._failures = 0
 
-    async def events(self) -> AsyncIterator[CallEvent]:
-        if self._closed or self._task is not None:
-            return
-        self._task = asyncio.create_task(self._attend())
-        while (item := await self._queue.get()) is not None:
-            if isinstance(item, ConnectorError):
-                raise item
-            yield item
-            if isinstance(item, Ended):
-                return
+    def events(self) -> AsyncIterator[CallEvent]:
+        return self._news.found_by(self._attend)
 
     def wants(self, session_id: str, track: TrackType, wish: Wants | None) -> None:
         self._reception.wish((session_id, track), wish)
 
     async def close(self) -> None:
-        self._closed = True
-        self._queue.put_nowait(None)
+        self._news.close()
         await self._say_goodbye()
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._news.stop()
         await self._reception.close()
 
     # In, and in again.
@@ -125,7 +112,7 @@ class LivekitAttendance:
                     self._failures = 0
             except ConnectorError as error:
                 gone = error.code == ROOM_GONE and self._seen
-                self._queue.put_nowait(Ended(str(error)) if gone else error)
+                self._news.tell(Ended(str(error)) if gone else error)
                 return
             except Foreign as foreign:
                 left = Departure(then, str(not_livekit(str(foreign))))
@@ -136,7 +123,7 @@ class LivekitAttendance:
                 log.exception("the room could not be followed")
                 left = Departure(Then.REJOIN, f"the room could not be followed: {error!r}")
             if left.then is Then.END:
-                self._queue.put_nowait(Ended(left.reason, left.code))
+                self._news.tell(Ended(left.reason, left.code))
                 return
             then = left.then
             if then is Then.WAIT:
@@ -208,7 +195,7 @@ class LivekitAttendance:
     def _lost(self, reason: str) -> None:
         if self._connected or (not self._seen and self._failures == 0):
             self._connected = False
-            self._queue.put_nowait(Disconnected(reason))
+            self._news.tell(Disconnected(reason))
 
     # What the server tells.
 
@@ -275,7 +262,7 @@ class LivekitAttendance:
 
     def _connect(self) -> None:
         self._connected = self._seen = True
-        self._queue.put_nowait(Connected())
+        self._news.tell(Connected())
 
     async def _take(self, message: rtc.SignalResponse) -> Departure | None:
         match message.WhichOneof("message"):
@@ -296,7 +283,7 @@ class LivekitAttendance:
                 for told in message.connection_quality.updates:
                     grade = rosters.quality(told.quality)
                     if grade is not None and told.participant_sid in self._roster:
-                        self._queue.put_nowait(QualityChanged(told.participant_sid, grade))
+                        self._news.tell(QualityChanged(told.participant_sid, grade))
             case "stream_state_update":
                 for stream in message.stream_state_update.stream_states:
                     self._paused(stream.track_sid, stream.state == rtc.PAUSED)
@@ -337,12 +324,12 @@ class LivekitAttendance:
                 self._levels[speaker.sid] = float(speaker.level)
             else:
                 self._levels.pop(speaker.sid, None)
-        self._queue.put_nowait(Speaking(dict(self._levels)))
+        self._news.tell(Speaking(dict(self._levels)))
 
     def _room(self, room: models.Room) -> None:
         if room.metadata != self._metadata:
             self._metadata = room.metadata
-            self._queue.put_nowait(RoomChanged(room.metadata))
+            self._news.tell(RoomChanged(room.metadata))
 
     def _moved(self, moved: rtc.RoomMovedResponse) -> None:
         """An administrator has taken us to another room, where the recording goes on."""
@@ -368,32 +355,32 @@ class LivekitAttendance:
                     self._remove(session_id, type_, track)
             if now is None:
                 self._levels.pop(session_id, None)
-                self._queue.put_nowait(Left(session_id, reasons.get(session_id, "")))
+                self._news.tell(Left(session_id, reasons.get(session_id, "")))
         for session_id, guest in after.items():
             known = before.get(session_id)
             if known is None:
-                self._queue.put_nowait(Joined(guest.participant))
+                self._news.tell(Joined(guest.participant))
             elif known.participant != guest.participant:
-                self._queue.put_nowait(Updated(guest.participant))
+                self._news.tell(Updated(guest.participant))
             for type_, track in guest.tracks.items():
                 was = known.tracks.get(type_) if known is not None else None
                 if was is None or not _same(was, track):
                     self._add(session_id, type_, track)
                 elif was.muted != track.muted:
-                    self._queue.put_nowait(TrackMuted(session_id, type_, track.muted))
+                    self._news.tell(TrackMuted(session_id, type_, track.muted))
 
     def _add(self, session_id: str, type_: TrackType, track: Published) -> None:
         if track.obstacle:
-            self._queue.put_nowait(TrackUnreadable(session_id, type_, track.codec, track.obstacle))
+            self._news.tell(TrackUnreadable(session_id, type_, track.codec, track.obstacle))
             return
         media = self._reception.publish((session_id, type_), track.sid, track.codec)
-        self._queue.put_nowait(TrackAdded(session_id, type_, media))
+        self._news.tell(TrackAdded(session_id, type_, media))
         if track.muted:
-            self._queue.put_nowait(TrackMuted(session_id, type_, True))
+            self._news.tell(TrackMuted(session_id, type_, True))
 
     def _remove(self, session_id: str, type_: TrackType, track: Published) -> None:
         self._reception.unpublish((session_id, type_), track.sid)
-        self._queue.put_nowait(TrackRemoved(session_id, type_))
+        self._news.tell(TrackRemoved(session_id, type_))
 
     def _unreadable(self, sid: str, codec: str, reason: str) -> None:
         """A track that was told cannot be received after all."""
@@ -402,7 +389,7 @@ class LivekitAttendance:
             return
         session_id, type_, track = found
         self._remove(session_id, type_, track)
-        self._queue.put_nowait(TrackUnreadable(session_id, type_, codec or track.codec, reason))
+        self._news.tell(TrackUnreadable(session_id, type_, codec or track.codec, reason))
 
     def _not_subscribed(self, response: rtc.SubscriptionResponse) -> None:
         if response.err == models.SE_CODEC_UNSUPPORTED:
@@ -424,7 +411,7 @@ class LivekitAttendance:
     def _paused(self, sid: str, paused: bool) -> None:
         found = self._find(sid)
         if found is not None:
-            self._queue.put_nowait(TrackPaused(found[0], found[1], paused))
+            self._news.tell(TrackPaused(found[0], found[1], paused))
 
     def _find(self, sid: str) -> tuple[str, TrackType, Published] | None:
         for session_id, guest in self._roster.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 import sys
@@ -29,6 +28,7 @@ from egress.call.model import (
     TrackType,
     Wants,
 )
+from egress.call.news import News
 from egress.rtc.ice_settings import LOOPBACK
 from egress.rtc.peer import PeerReceiver
 from egress.rtc.sdp import SdpError
@@ -44,8 +44,7 @@ class LoopbackAttendance:
 
     def __init__(self, address: LoopbackAddress) -> None:
         self._address = address
-        self._queue: asyncio.Queue[CallEvent | ConnectorError | None] = asyncio.Queue()
-        self._task: asyncio.Task[None] | None = None
+        self._news = News()
         self._process: asyncio.subprocess.Process | None = None
         self._wire: Wire | None = None
         self._peers: dict[str, PeerReceiver] = {}
@@ -54,18 +53,9 @@ class LoopbackAttendance:
         self._unwanted: set[str] = set()
         self._levels: dict[str, float] = {}
         self._helpers: set[asyncio.Task[None]] = set()
-        self._closed = False
 
-    async def events(self) -> AsyncIterator[CallEvent]:
-        if self._closed or self._task is not None:
-            return
-        self._task = asyncio.create_task(self._attend())
-        while (item := await self._queue.get()) is not None:
-            if isinstance(item, ConnectorError):
-                raise item
-            yield item
-            if isinstance(item, Ended):
-                return
+    def events(self) -> AsyncIterator[CallEvent]:
+        return self._news.found_by(self._attend)
 
     def wants(self, session_id: str, track: TrackType, wish: Wants | None) -> None:
         if track is not TrackType.VIDEO or (wish is None) == (session_id in self._unwanted):
@@ -78,12 +68,7 @@ class LoopbackAttendance:
             self._wire.send({"op": "want", "guest": session_id, "wanted": wish is not None})
 
     async def close(self) -> None:
-        self._closed = True
-        self._queue.put_nowait(None)
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._news.stop()
         await self._leave()
         await self._end_process()
 
@@ -94,12 +79,12 @@ class LoopbackAttendance:
                 port = await self._port()
                 self._wire = await Wire.open(*port)
             except ConnectorError as error:
-                self._queue.put_nowait(error)
+                self._news.tell(error)
                 return
             except OSError as error:
                 if not away:
                     away = True
-                    self._queue.put_nowait(Disconnected(f"the room does not answer ({error})"))
+                    self._news.tell(Disconnected(f"the room does not answer ({error})"))
                 await asyncio.sleep(BACK_OFF)
                 continue
             self._wire.send({"op": "attend"})
@@ -108,19 +93,19 @@ class LoopbackAttendance:
                 if not answered:
                     # Not sooner: what still listens may be a room that is dying.
                     answered, away = True, False
-                    self._queue.put_nowait(Connected())
+                    self._news.tell(Connected())
                 if message.get("event") == "ended":
                     break
                 await self._take(message)
             if message is not None or self._address.url is None:
                 await self._leave()
                 await self._end_process()
-                self._queue.put_nowait(Ended("the room has ended"))
+                self._news.tell(Ended("the room has ended"))
                 return
             if not away:
                 away = True
                 # Before anybody is told to have left: nobody did, as far as is known.
-                self._queue.put_nowait(Disconnected("the room has gone"))
+                self._news.tell(Disconnected("the room has gone"))
             await self._leave()
             if not answered:
                 await asyncio.sleep(BACK_OFF)
@@ -164,7 +149,7 @@ class LoopbackAttendance:
         elif event == "left":
             await self._part(str(guest))
         elif event == "muted" and str(guest) in self._told:
-            self._queue.put_nowait(TrackMuted(str(guest), TrackType(message["track"]), bool(message["muted"])))
+            self._news.tell(TrackMuted(str(guest), TrackType(message["track"]), bool(message["muted"])))
         elif event == "speaking":
             self._levels = {str(speaker): float(level) for speaker, level in message["levels"].items()}
             self._tell_levels()
@@ -173,7 +158,7 @@ class LoopbackAttendance:
 
     def _join(self, guest: Message) -> None:
         self._told[guest["id"]] = set()
-        self._queue.put_nowait(Joined(participant(guest)))
+        self._news.tell(Joined(participant(guest)))
         self._muted[guest["id"]] = guest["muted"]
         if guest["id"] in self._levels:
             self._tell_levels()
@@ -183,7 +168,7 @@ class LoopbackAttendance:
 
     def _tell_levels(self) -> None:
         """The room tells who speaks to everybody, also of those whom we have not been told of yet."""
-        self._queue.put_nowait(Speaking({id_: level for id_, level in self._levels.items() if id_ in self._told}))
+        self._news.tell(Speaking({id_: level for id_, level in self._levels.items() if id_ in self._told}))
 
     async def _answer(self, id_: str, sdp: str) -> None:
         peer = PeerReceiver(LOOPBACK, on_closed=lambda reason: self._help(self._part(id_, reason)))
@@ -196,18 +181,18 @@ class LoopbackAttendance:
         for track in peer.tracks.values():
             type_ = TrackType.AUDIO if track.kind == "audio" else TrackType.VIDEO
             self._told[id_].add(type_)
-            self._queue.put_nowait(TrackAdded(id_, type_, track))
+            self._news.tell(TrackAdded(id_, type_, track))
             if self._muted[id_][type_]:
-                self._queue.put_nowait(TrackMuted(id_, type_, True))
+                self._news.tell(TrackMuted(id_, type_, True))
         if self._wire is not None:
             self._wire.send({"op": "answer", "guest": id_, "sdp": answer})
 
     async def _part(self, id_: str, reason: str = "") -> None:
         for type_ in self._told.pop(id_, set()):
-            self._queue.put_nowait(TrackRemoved(id_, type_))
+            self._news.tell(TrackRemoved(id_, type_))
         peer = self._peers.pop(id_, None)
         if peer is not None:
-            self._queue.put_nowait(Left(id_, reason))
+            self._news.tell(Left(id_, reason))
             await peer.close()
 
     def _help(self, work: Any) -> None:

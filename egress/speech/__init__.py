@@ -1,0 +1,1 @@
+"""Speech to text: who speaks, what was said and when."""

@@ -1,0 +1,1 @@
+"""Engines that turn segments of speech into text."""

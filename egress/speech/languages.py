@@ -1,0 +1,68 @@
+"""The languages that may be asked for: the documented list, and ``auto``."""
+
+from __future__ import annotations
+
+from egress.speech.contract import SpeechError
+
+AUTO = "auto"
+LANGUAGES = {
+    "ar": "Arabic",
+    "bg": "Bulgarian",
+    "ca": "Catalan",
+    "cs": "Czech",
+    "da": "Danish",
+    "de": "German",
+    "el": "Greek",
+    "en": "English",
+    "es": "Spanish",
+    "et": "Estonian",
+    "fi": "Finnish",
+    "fr": "French",
+    "he": "Hebrew",
+    "hi": "Hindi",
+    "hr": "Croatian",
+    "hu": "Hungarian",
+    "id": "Indonesian",
+    "it": "Italian",
+    "ja": "Japanese",
+    "ko": "Korean",
+    "ms": "Malay",
+    "nl": "Dutch",
+    "no": "Norwegian",
+    "pl": "Polish",
+    "pt": "Portuguese",
+    "ro": "Romanian",
+    "ru": "Russian",
+    "sk": "Slovak",
+    "sl": "Slovenian",
+    "sv": "Swedish",
+    "ta": "Tamil",
+    "th": "Thai",
+    "tl": "Tagalog",
+    "tr": "Turkish",
+    "uk": "Ukrainian",
+    "zh": "Chinese",
+}
+"""ISO 639-1 codes and English names."""
+UNSPACED = frozenset({"ja", "th", "zh"})
+"""Written without spaces between words."""
+
+
+def language(code: str) -> str | None:
+    """The code, or None for ``auto``. Raises SpeechError (``unsupported_language``) naming what may be asked for."""
+    if code == AUTO:
+        return None
+    if code in LANGUAGES:
+        return code
+    raise SpeechError(
+        "unsupported_language",
+        f"language {code[:40]!r} is not supported; supported are auto, {', '.join(LANGUAGES)}",
+    )
+
+
+def target(code: str) -> str:
+    """A language to translate into. Raises SpeechError (``unsupported_language``)."""
+    found = language(code)
+    if found is None:
+        raise SpeechError("unsupported_language", "auto is no language to translate into")
+    return found

@@ -1,0 +1,146 @@
+"""Options of where tiles go and how many there are."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from layouts.option import CANONICAL, TILED, Option
+
+BarPosition = Literal["top", "bottom", "left", "right"]
+
+ARRANGEMENT = (
+    Option(
+        "grid.columns",
+        "columns",
+        "integer",
+        5,
+        "Columns at most; with grid.rows also how many tiles are shown at most",
+        layouts=TILED,
+        minimum=1,
+        maximum=10,
+        own=True,
+    ),
+    Option(
+        "grid.rows",
+        "rows",
+        "integer",
+        4,
+        "Rows at most, of the grid or of the spotlight's bar",
+        layouts=TILED,
+        minimum=1,
+        maximum=10,
+        own=True,
+        by_layout={"spotlight": 1},
+    ),
+    Option(
+        "layout.grid.page_size",
+        "page_size",
+        "integer",
+        20,
+        "How many tiles a grid shows at most; where grid.columns or grid.rows are given, they count too",
+        layouts=("grid",),
+        minimum=1,
+        maximum=100,
+    ),
+    Option(
+        "layout.grid.expand_tiles",
+        "expand_tiles",
+        "boolean",
+        False,
+        "Let the tiles of a grid leave their shape, to use the room there is",
+        layouts=("grid",),
+        conflict="The app's tiles are 4:3, expanded ones 16:9. Here they are 16:9 (on portrait canvases between 4:3 "
+        "and square), expanded ones as their cells.",
+    ),
+    Option(
+        "grid.cell_padding",
+        "cell_padding",
+        "length",
+        10,
+        "Between two tiles; percent are of the canvas's shorter side",
+        aliases=("layout.grid.gap",),
+        layouts=TILED,
+        maximum=500,
+    ),
+    Option(
+        "grid.margin",
+        "margin",
+        "length",
+        10,
+        "Between bar and spotlight, and at least that to the edges of the canvas; percent are of its shorter side",
+        layouts=TILED,
+        maximum=500,
+    ),
+    Option(
+        "grid.size_percentage",
+        "size_percentage",
+        "number",
+        90,
+        "In a grid its share of the canvas's area; in a spotlight the bar's share of height or width, 80 at most",
+        aliases=("layout.size_percentage",),
+        layouts=TILED,
+        minimum=5,
+        maximum=100,
+        own=True,
+        by_layout={"spotlight": 20},
+    ),
+    Option(
+        "grid.position",
+        "bar_position",
+        "choice",
+        "bottom",
+        "On which side of the spotlight the bar lies",
+        aliases=("layout.spotlight.participants_bar_position",),
+        layouts=TILED,
+        allowed=get_args(BarPosition),
+    ),
+    Option(
+        "layout.spotlight.participants_bar_limit",
+        "bar_limit",
+        "limit",
+        5,
+        "How many tiles the bar shows at most: dynamic are as many as have room in their shape; where grid.columns or "
+        "grid.rows are given, they count too",
+        layouts=("spotlight",),
+        minimum=1,
+        maximum=100,
+        conflict="The app's is dynamic; the documented five columns in one row are taken.",
+    ),
+    Option(
+        "screenshare_layout",
+        "screenshare_layout",
+        "layout",
+        "spotlight",
+        "The layout while somebody shares a screen",
+        allowed=tuple(CANONICAL),
+        by_layout={"single-participant": "single-participant"},
+        conflict="The app takes it beside the options and falls back to the layout itself; the documented default is "
+        "taken where it is documented, which is not in single-participant.",
+    ),
+    Option(
+        "presenter_visible",
+        "presenter_visible",
+        "boolean",
+        True,
+        "Show the camera of who shares a screen: in a corner of it, or in bar or grid",
+        aliases=("layout.single-participant.presenter_visible",),
+    ),
+    Option(
+        "layout.single-participant.padding_inline",
+        "padding_inline",
+        "length",
+        "0px",
+        "Left and right of the only picture; percent are of the canvas's width",
+        layouts=("single-participant",),
+        maximum=4000,
+    ),
+    Option(
+        "layout.single-participant.padding_block",
+        "padding_block",
+        "length",
+        "0px",
+        "Above and below it; percent are of the canvas's width, as in CSS",
+        layouts=("single-participant",),
+        maximum=4000,
+    ),
+)
