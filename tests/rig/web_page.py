@@ -5,7 +5,7 @@ pictures below; it hums, and beeps on the whole second. What else it does, its q
 
 - ``seconds=N``: it says START_RECORDING on a whole second, END_RECORDING N seconds later;
 - ``marker=N``: it is an app with ``window.setupLayout``, and shows the marker N to N + 1 seconds after that was called;
-- ``says=…``, ``throws=…``: a line on its console, an uncaught error;
+- ``complains=…``, ``throws=…``: a line on its console with that, an uncaught error;
 - ``fetches=URL``: it tries to get something;
 - ``hangs=N``: it never answers again after N seconds.
 
