@@ -162,6 +162,19 @@ async def test_the_file_goes_on_with_the_last_picture_while_a_page_that_crashed_
     assert len(set(numbers[-50:])) > 30, "the page is there again"
 
 
+async def test_a_page_that_does_not_answer_is_loaded_anew_with_another_browser(tmp_path: Path):
+    async with PageServer() as server:
+        async with ByHand(tmp_path, {"url": server.url(hangs=5, seconds=60), "app": False}) as attendant:
+            await attendant.told("egress_started")
+            first = {child.pid for child in attendant.children("chromium")}
+            async with asyncio.timeout(40):
+                while len(server.asked) < 2:  # noqa: ASYNC110
+                    await asyncio.sleep(0.1)
+            second = {child.pid for child in attendant.children("chromium")}
+        assert "the page has not answered for 15 s; it is loaded anew in 0.5 s" in attendant.log
+    assert first & second == set()
+
+
 def _runs(numbers: list[int]) -> list[list[int]]:
     runs: list[list[int]] = [[numbers[0]]]
     for number in numbers[1:]:
