@@ -95,7 +95,7 @@ def recording_spec(
     """What an attendant needs to know: the call's wishes with the worker's figures."""
     app = app or App()
     page = None
-    if record.layout.external_app_url is not None:
+    if record.layout.external_app_url:
         page = PageSource(
             url=record.layout.external_app_url,
             await_start=app.await_start_signal,
