@@ -12,11 +12,12 @@ from pathlib import Path
 from egress.atelier import Atelier
 from egress.call.model import CallEvent
 from egress.call.state import CallState
-from egress.director import Director, Layout
+from egress.director import Director
 from egress.media.program import Program, ProgramListener
 from egress.media.stage import Stage
 from egress.outputs.parts import PartPlan
 from egress.outputs.recording import ClosedPart, OpenedPart, Recording, RecordingListener
+from egress.production import Production
 from egress.protocol import (
     CompositeRecording,
     EgressEnded,
@@ -57,14 +58,15 @@ class CompositeEgress:
         self.started = False
         self.stopping = False
         self.over = asyncio.Event()
+        self.ready_at: float | None = None
+        """When that which is recorded was ready by itself (monotonic seconds); None where the call decides."""
         self._stage = stage
         self._tell = tell
         self._loop = asyncio.get_running_loop()
         self._begun_at: float | None = None
         self._failure: tuple[str, str] | None = None
         self._reception: ReceptionLog | None = None
-        width, height = spec.quality.size
-        suffix = "mp4" if width else spec.audio.audio_only_format
+        suffix = "mp4" if spec.quality.size[0] else spec.audio.audio_only_format
         self._recording = Recording(
             folder,
             plan=PartPlan.every(spec.roll_over, spec.video.fps),
@@ -74,36 +76,52 @@ class CompositeEgress:
             prefix=f"e{epoch}",
             listener=_Parts(self),
         )
-        self.program = Program(
-            spec.egress_id,
-            (width, height),
-            video=spec.video,
-            audio=spec.audio,
+        self.production = Production(spec, atelier, self._made)
+
+    def _made(self, size: tuple[int, int]) -> Program:
+        return Program(
+            self.spec.egress_id,
+            size,
+            video=self.spec.video,
+            audio=self.spec.audio,
             output=self._recording,
             listener=_Life(self),
         )
-        layout = Layout(spec.layout.name, spec.layout.options)
-        self._paints = atelier.paints(spec.egress_id, spec.layout, (width, height)) if width else None
-        self.director: Director | None = None
-        if self._paints is not None:
-            paints = self._paints
-            self.director = Director(self.program, layout, paints.thread, paints.maker, skips=paints.slow)
+
+    @property
+    def program(self) -> Program:
+        return self.production.program
+
+    @property
+    def director(self) -> Director | None:
+        """Who decides what is shown; None where there is no picture, or a page makes it."""
+        return self.production.director
 
     @property
     def recorded(self) -> float:
         """Seconds since the first picture was taken."""
         return 0.0 if self._begun_at is None else time.time() - self._begun_at
 
-    def begin(self, state: CallState, away: str | None) -> None:
-        """Record the call from now on; ``away`` says why the SFU is out of reach, None when it is not."""
-        self.started = True
-        now = time.monotonic()
-        self._begun_at = self._stage.start(self.program, now)
-        self._reception = ReceptionLog(state, now, self._begun_at, away)
-        self._tell(EgressStarted(at=utc(self._begun_at), egress_id=self.spec.egress_id))
+    def begin(self, state: CallState, away: str | None, at: float | None = None) -> None:
+        """Record the call from now on, or since ``at`` (monotonic seconds, just past).
 
-    def stop(self, reason: str, code: str = "") -> None:
-        """Record nothing more; the last file follows. With a ``code`` that end is a failure, told after the file."""
+        ``away`` says why the SFU is out of reach, None when it is not.
+        """
+        self.started = True
+        now = time.monotonic() if at is None else at
+        self._begun_at = self._stage.start(self.program, now)
+        self._reception = ReceptionLog(state, now, self._begun_at, away, self._stage.delay)
+        chosen = self.production.quality if self.spec.layout.detect_orientation else None
+        self._tell(EgressStarted(at=utc(self._begun_at), egress_id=self.spec.egress_id, quality=chosen))
+
+    async def close(self) -> None:
+        """Let go of what is this recording's alone, once it is over."""
+
+    def stop(self, reason: str, code: str = "", at: float | None = None) -> None:
+        """Record nothing more; the last file follows. With a ``code`` that end is a failure, told after the file.
+
+        ``at`` (monotonic seconds, just past) is when it ends; None is now.
+        """
         if self.stopping or self.over.is_set():
             return
         self.stopping = True
@@ -111,13 +129,16 @@ class CompositeEgress:
         self._received()
         self._tell(EgressStopped(at=utc(time.time()), egress_id=self.spec.egress_id, reason=reason))
         if self.started:
-            self._stage.stop(self.program, time.monotonic())
+            self._end_program(time.monotonic() if at is None else at)
         elif code:
             self.fail(code, reason)
         else:
             self._end()
             self._stage.stop(self.program, time.monotonic())
             self._tell_end()
+
+    def _end_program(self, at: float) -> None:
+        self._stage.stop(self.program, at)
 
     def fail(self, code: str, message: str) -> None:
         """End with an error. What was closed before stays good."""
@@ -213,8 +234,7 @@ class CompositeEgress:
 
     def _end(self) -> None:
         self.over.set()
-        if self._paints is not None:
-            self._paints.put_away()
+        self.production.put_away()
 
 
 class _Parts(RecordingListener):

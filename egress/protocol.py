@@ -15,7 +15,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter, field_validator, model_validator
 
 from egress.rtc.ice_settings import IceSettings
 from egress.url_guard import Guard
@@ -46,6 +46,13 @@ class Quality(StrEnum):
     def size(self) -> tuple[int, int]:
         """Width and height in pixels; (0, 0) when there is no picture."""
         return _SIZES[self]
+
+    def turned(self, portrait: bool) -> Quality:
+        """The quality of as many pixels on a canvas that is higher than wide, or wider than high."""
+        width, height = self.size
+        if (height > width) == portrait or not width:
+            return self
+        return next(one for one, size in _SIZES.items() if size == (height, width))
 
 
 _SIZES = {
@@ -91,10 +98,33 @@ class AudioEncoding(_Model):
     audio_only_format: Literal["mp3", "m4a"] = "mp3"
 
 
+class PageSource(_Model):
+    """A live web page in the place of a layout: it is the picture and the sound, and nothing is composed."""
+
+    url: str = Field(min_length=1, max_length=2048)
+    app: bool = True
+    """Whether it is an app that shows a call, and is told which: by its query string and by ``window.setupLayout``."""
+    await_start: bool = False
+    """Whether nothing is recorded before the page says that it is ready."""
+    server_url: str | None = Field(default=None, max_length=2048)
+    """``url`` in the query string; None takes that of the call's SFU where its connector has one for pages."""
+    token: str | None = Field(default=None, max_length=8192)
+    """What lets the app join; None has one made where the connector can."""
+    api_key: str | None = Field(default=None, max_length=256)
+    user_id: str | None = Field(default=None, max_length=256)
+    base_url: str | None = Field(default=None, max_length=2048)
+    screenshare_layout: str | None = Field(default=None, max_length=64)
+    webrtc: bool = True
+    """Whether WebRTC in the page may speak to others than the guarded proxy."""
+    max_duration: float | None = Field(default=None, gt=0)
+    """Seconds after which the recording ends; None is no limit."""
+
+
 class CompositeRecording(_Model):
     """One composite recording to make: layout and quality of its program, and how its files are cut."""
 
-    kind: Literal["composite_recording"] = "composite_recording"
+    kind: Literal["composite_recording", "web_recording"] = "composite_recording"
+    """A web recording is of a page that need not have to do with the call."""
     egress_id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
     quality: Quality = Quality.P720
     layout: LayoutSettings = LayoutSettings()
@@ -103,9 +133,103 @@ class CompositeRecording(_Model):
     roll_over: float = Field(default=7200.0, ge=1.0)
     """Seconds after which a file is closed and the next one begun."""
     first_part: int = Field(default=1, ge=1)
+    page: PageSource | None = None
+    """The page that is recorded instead of a layout of the call's pictures."""
+
+    @model_validator(mode="after")
+    def _has_a_page(self) -> CompositeRecording:
+        if self.kind == "web_recording" and self.page is None:
+            raise ValueError("page is missing, which a web recording is of")
+        return self
 
 
-EgressSpec = CompositeRecording
+class _Speech(_Model):
+    """What is said in a call, as text. All egresses of a call that want it share one way from sound to text."""
+
+    egress_id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    language: str = Field(default="en", pattern=r"^([a-z]{2,3}|auto)$")
+    """What is spoken; ``auto`` finds out."""
+    silence_duration_ms: int = Field(default=700, ge=300, le=2000)
+    """Silence after which what was said before is made into text."""
+    max_speech_caption_ms: int = Field(default=9000, ge=5000, le=10000)
+    """Speech without such a silence after which it is cut."""
+    translate_to: tuple[str, ...] = Field(default=(), max_length=40)
+    """Languages into which it is translated as well."""
+
+
+class Transcription(_Speech):
+    """Everything that is said, for the transcript."""
+
+    kind: Literal["transcription"] = "transcription"
+    words: bool = False
+    """Tell the times of single words as well."""
+
+
+class ClosedCaptions(_Speech):
+    """What is said, told while the call goes on."""
+
+    kind: Literal["closed_captions"] = "closed_captions"
+
+
+SpeechSpec = Transcription | ClosedCaptions
+
+
+SPEECH_KINDS = ("transcription", "closed_captions")
+
+
+def _kind(value: Any) -> str:
+    """Which of the models it is; what is neither transcription nor captions is a recording of a picture."""
+    kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
+    return kind if kind in SPEECH_KINDS else "composite_recording"
+
+
+EgressSpec = Annotated[
+    Annotated[CompositeRecording, Tag("composite_recording")]
+    | Annotated[CompositeRecording, Tag("web_recording")]
+    | Annotated[Transcription, Tag("transcription")]
+    | Annotated[ClosedCaptions, Tag("closed_captions")],
+    Discriminator(_kind),
+]
+EGRESS_KINDS = ("composite_recording", *SPEECH_KINDS)
+EGRESS_SPEC: TypeAdapter[EgressSpec] = TypeAdapter(EgressSpec)
+
+
+class SpeechService(_Model):
+    """Where the engine of this host listens that makes text of speech."""
+
+    socket: Path
+    service: str = Field(default="faster-whisper", max_length=64)
+    """What captions tell of who made them."""
+
+
+# What callers say of participants, for the session: the picture follows it in every program, whenever that began.
+
+ModeratedVideo = Literal["show", "blur", "hide"]
+"""What is seen of somebody's camera and shared screen."""
+ModeratedAudio = Literal["keep", "silence"]
+"""What is heard of somebody."""
+
+
+class Pin(_Model):
+    """Somebody who comes first: a user, or (``participant``) one participant by their session id."""
+
+    user_id: str | None = None
+    participant: str | None = None
+
+
+class Moderated(_Model):
+    """What may be seen and heard of a user, wherever they joined from."""
+
+    user_id: str
+    video: ModeratedVideo = "show"
+    audio: ModeratedAudio = "keep"
+
+
+class Directions(_Model):
+    """All that is said of participants, as it is now. ``pins`` has the latest first."""
+
+    pins: tuple[Pin, ...] = ()
+    moderation: tuple[Moderated, ...] = ()
 
 
 class GuardRules(_Model):
@@ -141,6 +265,8 @@ class Job(_Model):
     guard: GuardRules = GuardRules()
     spool: Path
     """Folder in which files are written, one folder an egress; made when missing."""
+    speech: SpeechService | None = None
+    """Needed for what is made of speech."""
     delay: float = Field(default=1.0, ge=0.2, le=10.0)
     """Seconds that composition runs behind live."""
     orphan_timeout: float = Field(default=60.0, ge=1.0)
@@ -148,6 +274,8 @@ class Job(_Model):
     duration: float | None = Field(default=None, gt=0)
     """Leave by itself after so many seconds of recording (for runs by hand)."""
     egresses: list[EgressSpec] = Field(default_factory=list)
+    directions: Directions = Directions()
+    """What is said of participants from the beginning."""
 
     @field_validator("call_cid")
     @classmethod
@@ -193,6 +321,35 @@ class Stop(_Said):
     """Why, for people: it is told again in ``EgressStopped``."""
 
 
+class Update(_Said):
+    """Change an egress's layout without a break in its file. Told again, it changes nothing.
+
+    The canvas stays as it is, whatever the layout says of orientation.
+    """
+
+    op: Literal["update"] = "update"
+    epoch: int
+    egress_id: str
+    layout: LayoutSettings
+
+
+class Direct(_Said):
+    """What is said of participants, in the place of all that was said before."""
+
+    op: Literal["direct"] = "direct"
+    epoch: int
+    directions: Directions
+
+
+class SetLanguage(_Said):
+    """What is spoken from now on. Told again, it changes nothing."""
+
+    op: Literal["set_language"] = "set_language"
+    epoch: int
+    egress_id: str
+    language: str
+
+
 class Leave(_Said):
     """Finish every file, leave the call and exit."""
 
@@ -220,7 +377,9 @@ class Ping(_Said):
     op: Literal["ping"] = "ping"
 
 
-Command = Annotated[Attend | Start | Stop | Leave | Hello | Ack | Ping, Field(discriminator="op")]
+Command = Annotated[
+    Attend | Start | Stop | Update | Direct | SetLanguage | Leave | Hello | Ack | Ping, Field(discriminator="op")
+]
 COMMAND: TypeAdapter[Command] = TypeAdapter(Command)
 
 
@@ -317,6 +476,15 @@ class TrackReception(_Said):
     sizes_left_out: int = 0
 
 
+class ModerationSpell(_Said):
+    """A time in which not all of a participant was seen or heard."""
+
+    start_time: datetime
+    end_time: datetime
+    video: ModeratedVideo
+    audio: ModeratedAudio
+
+
 class ParticipantReception(_Said):
     """A participant, from their coming to their going."""
 
@@ -329,6 +497,9 @@ class ParticipantReception(_Said):
     quality: dict[str, float] = Field(default_factory=dict)
     """Seconds by grade of their connection, where the SFU tells it: excellent, good, poor, lost."""
     tracks: list[TrackReception] = Field(default_factory=list)
+    moderation: list[ModerationSpell] = Field(default_factory=list)
+    """Composed pictures show them blurred, or their placeholder; outputs that cannot blur leave the track out."""
+    moderation_left_out: int = 0
 
 
 class Reception(_Said):
@@ -349,6 +520,8 @@ class EgressStarted(_Report):
 
     report: Literal["egress_started"] = "egress_started"
     egress_id: str
+    quality: Quality | None = None
+    """The quality that was chosen by the orientation of the pictures; None when it is the one that was asked for."""
 
 
 class PartOpened(_Report):
@@ -431,6 +604,36 @@ class Warned(_Report):
     """Where a picture is, without what may be secret in its address."""
 
 
+class SpokenWord(_Said):
+    text: str
+    start_time: datetime
+    end_time: datetime
+
+
+class Spoken(_Report):
+    """Somebody said something: a segment of speech, once and for all."""
+
+    report: Literal["spoken"] = "spoken"
+    id: str
+    """Of this text. Its translations have ids of their own."""
+    egress_ids: list[str]
+    """Those that want it."""
+    participant: str
+    """The participant's session id."""
+    user_id: str
+    name: str = ""
+    image: str | None = None
+    role: str = ""
+    text: str
+    start_time: datetime
+    end_time: datetime
+    language: str
+    translated: bool = False
+    service: str
+    """What made the text of it."""
+    words: list[SpokenWord] = Field(default_factory=list)
+
+
 class Progress(_Report):
     """Once a second while something is recorded."""
 
@@ -485,6 +688,7 @@ Report = Annotated[
     | EgressFailed
     | Refused
     | Warned
+    | Spoken
     | Progress
     | Presence
     | Over

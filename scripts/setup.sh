@@ -14,8 +14,9 @@ say() {
 # --- Debian packages -------------------------------------------------------------------------------------------------
 
 LIBRARIES="libegl1 libgl1"
-FONTS="fonts-noto-core fonts-noto-cjk"
-TEST_PACKAGES="fonts-noto-color-emoji ffmpeg janus iproute2 redis-server rabbitmq-server postgresql nodejs npm chromium"
+FONTS="fonts-noto-core fonts-noto-cjk fonts-noto-color-emoji"
+TEST_PACKAGES="ffmpeg janus iproute2 redis-server rabbitmq-server postgresql nodejs npm chromium"
+PAGE_PACKAGES="xvfb pulseaudio pulseaudio-utils"
 
 library() {
     for folder in /usr/lib /usr/lib64 /lib /usr/local/lib /usr/lib/*-linux-gnu*; do
@@ -37,6 +38,8 @@ there() {
         iproute2) program ip ;;
         nodejs) program node ;;
         postgresql) program postgres || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 ;;
+        xvfb) program Xvfb ;;
+        pulseaudio-utils) program parec ;;
         chromium) [ -x /usr/bin/chromium ] || playwright_chromium ;;
         *) program "$1" ;;
     esac
@@ -199,7 +202,7 @@ case "${1:-}" in
         python_packages
         # What cannot be had is said, and the tests that need it say that they are left out.
         # shellcheck disable=SC2086
-        debian $LIBRARIES $FONTS ${TEST_PACKAGES% chromium} || [ -z "$(missing_of $LIBRARIES)" ] || exit 1
+        debian $LIBRARIES $FONTS ${TEST_PACKAGES% chromium} $PAGE_PACKAGES || [ -z "$(missing_of $LIBRARIES)" ] || exit 1
         browser || say "there is no Chromium; tests with browsers are left out"
         ;;
     *)

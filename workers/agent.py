@@ -57,6 +57,8 @@ class Agent:
         self._ends_at: float | None = None
         """When what runs is stopped, once the worker is to end."""
         self._gave_up_waiting = False
+        self._no_speech: tuple[str, str] | None = None
+        """Why no text could be made of speech when that was last looked at."""
 
     def stop(self, drain: float = 0.0) -> None:
         """Claim nothing more; have every attendant finish its files after ``drain`` seconds, or when its call ends."""
@@ -147,10 +149,13 @@ class Agent:
         take_over = self._tenure.may_take_over(self._time())
         before = self._snapshot
         self._snapshot = await self._ledger.read(lambda tx: look(tx, self._owner, before, take_over=take_over))
+        speech = self._around.speech.failure
         for session_id, charge in list(self._charges.items()):
-            if self._snapshot.marks.get(session_id) != before.marks.get(session_id):
+            news = self._snapshot.marks.get(session_id) != before.marks.get(session_id)
+            if news or speech != self._no_speech:
                 charge.attending.look()
             await self._give_room(charge)
+        self._no_speech = speech
         now = self._time()
         open_ids = {session.id for session in self._snapshot.sessions}
         self._waiting = {id_: since for id_, since in self._waiting.items() if id_ in open_ids}

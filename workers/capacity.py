@@ -8,22 +8,30 @@ from typing import Any
 
 from egress.protocol import Quality
 from workers.ledger.states import State
+from workers.ledger.steps import SPEECH
 
 COMPOSITE = 1.0
 """Cores of a composite recording of 1280×720 pixels 30 times a second: receiving, decoding, composing and encoding."""
+PAGE = 1.0
+"""Cores of a browser that shows a lively page of that size, beside what encodes it."""
 _MEASURED = 1280 * 720 * 30
 AUDIO_ONLY = 0.1
+SPEAKING = 0.25
+"""Cores of what a transcription, or closed captions, take of a call: both go one way, and together need twice that."""
 
 _WORKING = (State.PENDING, State.STARTING, State.ACTIVE, State.STOPPING)
 
 
 def cores(kind: str, spec: Mapping[str, Any]) -> float:
     """Processor cores that an egress takes while it runs, by its kind and what was asked for."""
+    if kind in SPEECH:
+        return SPEAKING
     width, height = Quality(spec.get("quality", Quality.P720)).size
+    page = spec.get("page") is not None
     if not width:
-        return AUDIO_ONLY
+        return AUDIO_ONLY + page * PAGE
     fps: float = spec.get("video", {}).get("fps", 30)
-    return round(COMPOSITE * width * height * fps / _MEASURED, 3)
+    return round((COMPOSITE + page * PAGE) * width * height * fps / _MEASURED, 3)
 
 
 def works(state: State, desired: str) -> bool:

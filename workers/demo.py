@@ -1,8 +1,9 @@
-"""The demo: a worker of its own in a fresh folder, a call inside this machine, and a recording of it, judged."""
+"""The demo: a worker of its own in a fresh folder, a call inside this machine, its recording and transcript, judged."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import time
 from collections.abc import Callable
@@ -15,12 +16,14 @@ from urllib.parse import unquote, urlsplit
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from sqlalchemy import select
 
+from egress.call.loopback.lines import LINES, TURN
 from workers import demo_page
 from workers.carry_out import carry_out
 from workers.events.sinks import FileSink
-from workers.ledger import files
+from workers.ledger import files, outbox
 from workers.ledger.tables import Egress, Event, File
 from workers.settings import EventSettings, Settings
+from workers.settings.sections import SpeechSettings
 from workers.worker import Worker
 
 CALL = "default:demo"
@@ -28,6 +31,9 @@ GUESTS = 3
 START_TIMEOUT = 45.0
 FINISH_TIMEOUT = 60.0
 POLL = 0.1
+MODEL = Path(__file__).parents[1] / "tests" / "assets" / "whisper-tiny-espeak" / "model"
+"""A small model that knows the words of the call's guests; it comes with the source tree."""
+TRANSCRIPT = "demo-transcript"
 
 _MARK = ".wallflower-demo"
 """Says that a folder was made by a demo and may be made anew."""
@@ -46,12 +52,26 @@ class Step:
     participants: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """What somebody said, told ``after`` seconds after its end."""
+
+    name: str
+    text: str
+    after: float
+
+
+Tell = Callable[[Step | Caption], None]
+
+
 @dataclass(slots=True)
 class Result:
     files: list[File]
     events: list[dict[str, Any]]
     page: Path
     facts: list[tuple[str, str]] = field(default_factory=list)
+    transcript: list[dict[str, Any]] = field(default_factory=list)
+    """Its lines; none where there is no model."""
 
 
 def folder_for(out: Path) -> Path:
@@ -66,8 +86,9 @@ def folder_for(out: Path) -> Path:
 
 
 def settings_for(out: Path) -> Settings:
-    """Embedded everything, whatever the machine is configured to."""
-    return _Embedded(data_dir=out, events=EventSettings(stdout=False), ice_networks=["127.0.0.0/8"])
+    """Embedded everything, whatever the machine is configured to. Without the source tree nothing is made of speech."""
+    speech = SpeechSettings(model=str(MODEL)) if MODEL.is_dir() else SpeechSettings()
+    return _Embedded(data_dir=out, events=EventSettings(stdout=False), speech=speech, ice_networks=["127.0.0.0/8"])
 
 
 class _Embedded(Settings):
@@ -80,47 +101,61 @@ class _Embedded(Settings):
         return (init_settings,)
 
 
-async def run(seconds: float, settings: Settings, tell: Callable[[Step], None]) -> Result:
-    """Record for that long. Raises DemoError."""
+async def run(seconds: float, settings: Settings, tell: Tell) -> Result:
+    """Record, caption and transcribe for that long. Raises DemoError."""
     out = settings.data_dir
     worker = Worker(settings, [FileSink(settings.events_file)])
     await asyncio.to_thread(worker.ledger.upgrade)
     running = asyncio.create_task(worker.run())
     watch = _Watch(worker, running, tell)
     sent: list[tuple[datetime, str]] = []
+    speaks = settings.speech.model is not None
+
+    async def send(what: str, message_id: str, **message: Any) -> None:
+        tell(Step(f"sending {what}"))
+        sent.append((datetime.now(UTC), what))
+        payload = {"call_cid": CALL, **message}
+        await asyncio.to_thread(carry_out, worker.ledger, settings, what, payload, message_id)
+
     try:
-        start = {
-            "call_cid": CALL,
-            "egress_id": "demo",
-            "connector": {"type": "loopback", "guests": GUESTS},
-            "recording": {"mode": "available", "quality": "720p", "layout": {"name": "grid"}},
-        }
-        tell(Step("sending start_recording"))
-        sent.append((datetime.now(UTC), "start_recording"))
-        await asyncio.to_thread(carry_out, worker.ledger, settings, "start_recording", start, "demo-start")
+        await send(
+            "start_recording",
+            "demo-start",
+            egress_id="demo",
+            connector={"type": "loopback", "guests": GUESTS},
+            recording={"mode": "available", "quality": "720p", "layout": {"name": "grid"}},
+        )
+        if speaks:
+            await send("start_transcription", "demo-speech", egress_id=TRANSCRIPT, enable_closed_captions=True)
         await watch.until(lambda e: e.started_at is not None, START_TIMEOUT, "start", "waiting for the first picture")
         await watch.until(lambda e: _lasted(e) >= seconds, seconds + START_TIMEOUT, "be recorded", "recording")
-        tell(Step("sending stop_recording", seconds))
-        sent.append((datetime.now(UTC), "stop_recording"))
-        stop = {"call_cid": CALL}
-        await asyncio.to_thread(carry_out, worker.ledger, settings, "stop_recording", stop, "demo-stop")
-        await watch.until(lambda e: e.ended_at is not None, FINISH_TIMEOUT, "be finished", "finishing the file")
-        egress = await watch.look()
-        if egress is None or egress.state != "complete":
-            raise DemoError(f"the recording ended {egress.state if egress else 'unseen'}: {egress and egress.error}")
+        await send("stop_recording", "demo-stop")
+        if speaks:
+            await send("stop_transcription", "demo-silence", stop_closed_captions=True)
+        for egress_id, what in (("demo", "the file"), *(((TRANSCRIPT, "the transcript"),) if speaks else ())):
+            await watch.until(
+                lambda e: e.ended_at is not None, FINISH_TIMEOUT, "be finished", f"finishing {what}", egress_id
+            )
+            egress = await watch.look(egress_id)
+            if egress is None or egress.state != "complete":
+                raise DemoError(f"{what} ended {egress.state if egress else 'unseen'}: {egress and egress.error}")
         found, events = await asyncio.to_thread(_collect, worker)
     finally:
         worker.stop()
         await asyncio.gather(running, return_exceptions=True)
     if running.exception() is not None:
         raise DemoError(f"the worker failed: {running.exception()}")
-    facts = await asyncio.to_thread(_judge, found, seconds)
-    paths = [_path(file).relative_to(out).as_posix() for file in found]
+    recorded = [file for file in found if file.egress_id == "demo"]
+    facts = await asyncio.to_thread(_judge, recorded, seconds)
+    said = await asyncio.to_thread(_transcript, found) if speaks else []
+    if speaks:
+        facts.append(("transcript", _judged(said, seconds)))
+    paths = [_path(file).relative_to(out).as_posix() for file in recorded]
     moments = demo_page.timeline(sent, events)
     page = out / "index.html"
-    text = demo_page.page("A call recorded by Wallflower", paths, facts, moments, events)
+    text = demo_page.page("A call recorded by Wallflower", paths, facts, moments, events, said)
     await asyncio.to_thread(page.write_text, text, "utf-8")
-    return Result(found, events, page, facts)
+    return Result(found, events, page, facts, said)
 
 
 def _lasted(egress: Egress) -> float:
@@ -129,24 +164,32 @@ def _lasted(egress: Egress) -> float:
 
 
 class _Watch:
-    """Looks at the one egress of the demo until something holds."""
+    """Looks at an egress of the demo until something holds, and tells what is said meanwhile."""
 
-    def __init__(self, worker: Worker, running: asyncio.Task[None], tell: Callable[[Step], None]) -> None:
+    def __init__(self, worker: Worker, running: asyncio.Task[None], tell: Tell) -> None:
         self._worker = worker
         self._running = running
         self._tell = tell
+        self._told = 0
 
-    async def look(self) -> Egress | None:
-        def read() -> Egress | None:
+    async def look(self, egress_id: str = "demo") -> Egress | None:
+        def read() -> tuple[Egress | None, list[Event]]:
             with self._worker.ledger.reading() as tx:
-                return tx.get(Egress, "demo")
+                return tx.get(Egress, egress_id), list(outbox.after(tx, self._told, CALL))
 
-        return await asyncio.to_thread(read)
+        egress, events = await asyncio.to_thread(read)
+        for event in events:
+            self._told = event.seq
+            if event.type == "call.closed_caption":
+                self._tell(_caption(event))
+        return egress
 
-    async def until(self, holds: Callable[[Egress], bool], timeout: float, aim: str, what: str) -> None:
+    async def until(
+        self, holds: Callable[[Egress], bool], timeout: float, aim: str, what: str, egress_id: str = "demo"
+    ) -> None:
         deadline = time.monotonic() + timeout
         while True:
-            egress = await self.look()
+            egress = await self.look(egress_id)
             if egress is not None:
                 self._tell(Step(what, egress.recorded, egress.participants))
                 if holds(egress):
@@ -162,15 +205,39 @@ class _Watch:
             await asyncio.sleep(POLL)
 
 
+def _caption(event: Event) -> Caption:
+    said = event.payload["closed_caption"]
+    after = (event.created_at - datetime.fromisoformat(said["end_time"])).total_seconds()
+    return Caption(said["user"].get("name") or said["speaker_id"], said["text"], after)
+
+
 def _collect(worker: Worker) -> tuple[list[File], list[dict[str, Any]]]:
     with worker.ledger.reading() as tx:
         events = [event.payload for event in tx.scalars(select(Event).order_by(Event.seq))]
-        return list(files.of_egress(tx, "demo")), events
+        return [*files.of_egress(tx, "demo"), *files.of_egress(tx, TRANSCRIPT)], events
 
 
 def _path(file: File) -> Path:
     assert file.url is not None
     return Path(unquote(urlsplit(file.url).path))
+
+
+def _transcript(found: list[File]) -> list[dict[str, Any]]:
+    """The lines of the transcript. Raises DemoError when there is none."""
+    path = next((_path(file) for file in found if file.url is not None and file.url.endswith(".jsonl")), None)
+    if path is None:
+        raise DemoError("no transcript came of it")
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def _judged(said: list[dict[str, Any]], seconds: float) -> str:
+    """How many of the sentences that were said are right. Raises DemoError when few are."""
+    known = {guest: set(lines) for guest, lines in LINES.items()}
+    right = sum(line["text"].strip().lower() in known.get(line["speaker_id"], ()) for line in said)
+    if right * 2 < len(said) or len(said) < int(seconds / TURN) - 2:
+        raise DemoError(f"the transcript has {len(said)} lines, {right} of them right")
+    words = sum(len(line["text"].split()) for line in said)
+    return f"{words} words of {len({line['speaker_id'] for line in said})} speakers, {right} of {len(said)} lines exact"
 
 
 def _judge(found: list[File], seconds: float) -> list[tuple[str, str]]:

@@ -33,6 +33,7 @@ def page(
     facts: Sequence[tuple[str, str]],
     moments: Sequence[Moment],
     events: Sequence[dict[str, Any]],
+    said: Sequence[dict[str, Any]] = (),
 ) -> str:
     """HTML without anything from elsewhere; ``videos`` are paths relative to the page."""
     length = max((m.at for m in moments), default=0.0) or 1.0
@@ -48,14 +49,29 @@ def page(
         f"<li><b>{m.at:6.2f} s</b> <span class={_kind(m)}>{html.escape(m.what)}</span> {html.escape(m.more)}</li>"
         for m in moments
     )
+    transcript = "\n".join(
+        f"<li><b>{html.escape(line['start_time'][11:19])}</b> {html.escape(line['speaker_id'])}: "
+        f"{html.escape(line['text'])}</li>"
+        for line in said
+    )
     raw = html.escape("\n".join(json.dumps(event, indent=2, ensure_ascii=False) for event in events))
     return _PAGE.format(
-        title=html.escape(title), players=players, rows=rows, dots=dots, steps=steps, raw=raw, style=_STYLE
+        title=html.escape(title),
+        players=players,
+        rows=rows,
+        dots=dots,
+        steps=steps,
+        raw=raw,
+        style=_STYLE,
+        transcript=f"<h2>What was said</h2>\n<ol>{transcript}</ol>" if transcript else "",
     )
 
 
 def _more(event: dict[str, Any]) -> str:
-    return str(event.get("call_recording", {}).get("filename") or event.get("error") or "")
+    for name in ("call_recording", "call_transcription"):
+        if name in event:
+            return str(event[name].get("filename", ""))
+    return str(event.get("closed_caption", {}).get("text") or event.get("error") or "")
 
 
 def _kind(moment: Moment) -> str:
@@ -72,7 +88,7 @@ table { border-spacing: 1rem .2rem; margin-left: -1rem; } th { text-align: left;
 .line { position: relative; height: 1.2rem; margin: 1.5rem .5rem; border-bottom: 2px solid #8888; }
 .line i { position: absolute; bottom: -.45rem; width: .8rem; height: .8rem; margin-left: -.4rem; border-radius: 50%; }
 i.message { background: #888; } i.started { background: #2a9d4a; } i.stopped { background: #d08a00; }
-i.ready { background: #2d6cdf; } i.failed { background: #d03030; }
+i.ready { background: #2d6cdf; } i.caption { background: #8a4fd0; } i.failed { background: #d03030; }
 ol { list-style: none; padding: 0; } li b { font-variant-numeric: tabular-nums; white-space: pre; }
 pre { overflow: auto; padding: 1rem; background: #8881; border-radius: .5rem; font-size: .85rem; }
 """
@@ -83,6 +99,7 @@ _PAGE = """<!doctype html>
 <h1>{title}</h1>
 {players}
 <table>{rows}</table>
+{transcript}
 <h2>What happened</h2>
 <div class="line">{dots}</div>
 <ol>{steps}</ol>

@@ -51,6 +51,21 @@ class Gap(_Part):
     seconds: float
 
 
+class Accompanied(_Part):
+    """A file of a recording of the same session. What is said ``t`` seconds after the transcript's ``started_at`` is at
+    ``t - offset`` seconds of the file."""
+
+    egress_id: str
+    recording_type: str
+    part: int
+    key: str
+    url: str
+    start_time: Time
+    end_time: Time
+    offset: float
+    """Seconds from the transcript's ``started_at``, where its subtitles begin to count, to the file's start."""
+
+
 class Manifest(_Part):
     """Fields that have no value are left out of what is written; fields are added, never renamed."""
 
@@ -72,14 +87,22 @@ class Manifest(_Part):
     gaps: list[Gap] = Field(default_factory=list)
     """Of more than a quarter of a second."""
     lost: list[LostFile] = Field(default_factory=list)
+    recordings: list[Accompanied] | None = None
+    """Of a transcript: the files in which what it tells can be seen and heard."""
     attendants: list[dict[str, Any]] = Field(default_factory=list)
     """How the call came in at each process that attended it, with its epoch: a ``Reception`` of egress/protocol.py.
     One that died told nothing."""
     attendants_left_out: int = 0
 
     @classmethod
-    def of(cls, egress: Egress, files: Sequence[File], reception: Mapping[str, Any]) -> Self:
-        """``reception`` as :func:`workers.ledger.receptions.of` gives it."""
+    def of(
+        cls,
+        egress: Egress,
+        files: Sequence[File],
+        reception: Mapping[str, Any],
+        beside: Sequence[tuple[Egress, File]] = (),
+    ) -> Self:
+        """``reception`` as :func:`workers.ledger.receptions.of` gives it; ``beside``: the session's recordings."""
         there = sorted((_delivered(f) for f in files if f.state == "delivered"), key=lambda f: (f.start_time, f.part))
         return cls(
             egress_id=egress.id,
@@ -96,12 +119,13 @@ class Manifest(_Part):
             error=egress.error,
             error_code=egress.error_code,
             files=there,
-            gaps=gaps(there),
+            gaps=[] if egress.kind == "transcription" else gaps(there),
             lost=[
                 LostFile(part=f.part, epoch=f.epoch, start_time=f.start_time, reason=f.error or "")
                 for f in files
                 if f.state == "dropped"
             ],
+            recordings=[_accompanied(one, file, egress) for one, file in beside] or None,
             attendants=list(reception["attendants"]),
             attendants_left_out=reception["left_out"],
         )
@@ -120,6 +144,19 @@ def gaps(files: Sequence[ManifestFile]) -> list[Gap]:
             found.append(Gap(start_time=until, end_time=file.start_time, seconds=round(seconds, 3)))
         until = file.end_time if until is None else max(until, file.end_time)
     return found
+
+
+def _accompanied(recording: Egress, file: File, transcription: Egress) -> Accompanied:
+    return Accompanied(
+        egress_id=recording.id,
+        recording_type=recording.recording_type,
+        part=file.part,
+        key=file.key or "",
+        url=file.url or "",
+        start_time=file.start_time,
+        end_time=file.end_time or file.start_time,
+        offset=round((file.start_time - (transcription.started_at or transcription.created_at)).total_seconds(), 3),
+    )
 
 
 def _delivered(file: File) -> ManifestFile:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -12,8 +13,9 @@ from workers.ledger import claims, clock
 from workers.ledger.states import LIVE, State
 from workers.ledger.tables import CallSession, Egress
 
-Mark = tuple[str | None, bool, tuple[tuple[str, str, str], ...]]
-"""Why the session is to end, whether it is announced; id, state and wish of each live egress."""
+Mark = tuple[str | None, bool, int, tuple[tuple[str, str, str], ...], datetime | None]
+"""Why the session is to end, whether it is announced, its revision; id, state and wish of each live egress; when one of
+them was changed last."""
 
 
 @dataclass(slots=True)
@@ -26,7 +28,7 @@ class Snapshot:
 
     def demand(self, session_id: str) -> float:
         """Cores that the session's live egresses take, or will take."""
-        _, _, egresses = self.marks.get(session_id, (None, False, ()))
+        *_, egresses, _ = self.marks.get(session_id, (None, False, 0, (), None))
         return sum(self.costs[id_] for id_, state, desired in egresses if works(State(state), desired))
 
 
@@ -35,11 +37,17 @@ def look(tx: Session, owner: str, before: Snapshot, *, take_over: bool) -> Snaps
     found = list(claims.open_sessions(tx, owner, clock.now(tx), take_over=take_over))
     egresses: dict[str, list[tuple[str, str, str]]] = {session.id: [] for session in found}
     live = (Egress.session_id.in_(egresses), Egress.state.in_([state.value for state in LIVE]))
-    for session_id, *egress in tx.execute(
-        select(Egress.session_id, Egress.id, Egress.state, Egress.desired).where(*live).order_by(Egress.id)
+    changed: dict[str, datetime] = {}
+    for session_id, updated_at, *egress in tx.execute(
+        select(Egress.session_id, Egress.updated_at, Egress.id, Egress.state, Egress.desired)
+        .where(*live)
+        .order_by(Egress.id)
     ):
         egresses[session_id].append((egress[0], egress[1], egress[2]))
-    marks: dict[str, Mark] = {s.id: (s.end_reason, s.announced, tuple(egresses[s.id])) for s in found}
+        changed[session_id] = max(updated_at, changed.get(session_id, updated_at))
+    marks: dict[str, Mark] = {
+        s.id: (s.end_reason, s.announced, s.revision, tuple(egresses[s.id]), changed.get(s.id)) for s in found
+    }
     ids = [id_ for some in egresses.values() for id_, _, _ in some]
     costs = {id_: before.costs[id_] for id_ in ids if id_ in before.costs}
     unknown = [id_ for id_ in ids if id_ not in costs]

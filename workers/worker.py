@@ -36,6 +36,7 @@ from workers.sessions.life import SessionLife
 from workers.sessions.lookout import Lookout
 from workers.settings import Settings, SettingsError
 from workers.spares import Spares
+from workers.speech_engine import SpeechEngine
 from workers.uploads.stores import targets
 from workers.uploads.uploader import Uploader
 
@@ -89,6 +90,7 @@ class Worker:
         self.ledger = Ledger(settings.ledger_url, keyring(settings), settings.ledger.busy_timeout)
         self._to = sinks(settings) if to is None else list(to)
         self._ice = ice_settings(settings)
+        self._speech = SpeechEngine(settings)
         self._agent: Agent | None = None
         self._drain: float | None = None
         """Seconds that running egresses have; None before the worker is told to end."""
@@ -137,7 +139,9 @@ class Worker:
             told_from = AsyncLedger(self.ledger)
             delivery = Uploader(ledger, settings, targets(settings))
             relay = Relay(told_from, self._to, Rules.of(settings))
-            around = Surroundings(settings, ledger, Spares(settings), delivery, self._ice, Lookout(settings.projects))
+            lookout = Lookout(settings.projects)
+            around = Surroundings(settings, ledger, Spares(settings), delivery, self._ice, lookout, self._speech)
+            self._speech.start()
             self._agent = Agent(around, prompt, SessionLife)
             if self._stopped.is_set():
                 self._agent.stop(self._drain or 0.0)
@@ -158,6 +162,7 @@ class Worker:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+                await self._speech.close()
                 ledger.close()
                 prompt.close()
                 told_from.close()

@@ -36,8 +36,8 @@ def user_below_root() -> User | None:
     return User("nobody", nobody.pw_uid, nobody.pw_gid)
 
 
-def tied(command: Sequence[str], user: User | None) -> list[str]:
-    """The command so that the kernel kills it when its parent dies, and run as ``user``.
+def tied(command: Sequence[str], user: User | None, dies_by: str = "KILL") -> list[str]:
+    """The command so that the kernel sends it that signal when its parent dies, and run as ``user``.
 
     Raises FileNotFoundError when there is no setpriv (util-linux) for it.
     """
@@ -45,7 +45,7 @@ def tied(command: Sequence[str], user: User | None) -> list[str]:
     if setpriv is None:
         raise FileNotFoundError("setpriv is not installed (Debian: apt install util-linux)")
     who = [] if user is None else ["--reuid", str(user.uid), "--regid", str(user.gid), "--clear-groups"]
-    return [setpriv, *who, "--pdeathsig", "KILL", "--", *command]
+    return [setpriv, *who, "--pdeathsig", dies_by, "--", *command]
 
 
 def tied_script(folder: Path, program: Path, user: User | None) -> Path:
@@ -79,10 +79,16 @@ async def start(
     *,
     stdout: int | None = asyncio.subprocess.DEVNULL,
     pass_fds: Sequence[int] = (),
+    dies_by: str = "KILL",
 ) -> asyncio.subprocess.Process:
-    """Start a child in a process group of its own. To be called on the main thread: the child is tied to its life."""
+    """Start a child in a process group of its own. To be called on the main thread: the child is tied to its life.
+
+    Raises FileNotFoundError when there is no such program.
+    """
+    if shutil.which(command[0]) is None:
+        raise FileNotFoundError(f"{command[0]} is not installed")
     return await asyncio.create_subprocess_exec(
-        *tied(command, user),
+        *tied(command, user, dies_by),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=stdout,
         stderr=asyncio.subprocess.DEVNULL,

@@ -39,6 +39,7 @@ FLAGS = (
 )
 """What any page needs that nobody sits in front of."""
 START_TIMEOUT = 30.0
+_CAP_SYS_ADMIN = 21
 
 
 class BrowserMissing(Exception):
@@ -135,7 +136,7 @@ def _why_no_sandbox(executable: Path, user: User | None) -> str:
     probe = tied(["unshare", "--user", "--map-root-user", "--pid", "--net", "--fork", "true"], user)
     if os.geteuid() == 0 and user is None:
         return "it runs as root, and there is no user 'nobody' to run it as"
-    if any(path.exists() and path.stat().st_mode & 0o4000 for path in (helper, debian)):
+    if _helper_works() and any(path.exists() and path.stat().st_mode & 0o4000 for path in (helper, debian)):
         return ""
     try:
         done = subprocess.run(probe, capture_output=True, timeout=10, check=False)
@@ -145,3 +146,14 @@ def _why_no_sandbox(executable: Path, user: User | None) -> str:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         return f"the kernel gives no user namespaces to us ({said[-1][:200] if said else 'refused'})"
     return ""
+
+
+def _helper_works() -> bool:
+    """Whether a helper that runs as root may do what it is for: in a container it mostly may not."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return False
+    status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+    allowed = int(status.get("CapBnd", "0"), 16)
+    return bool(allowed >> _CAP_SYS_ADMIN & 1) and status.get("NoNewPrivs", "0").strip() == "0"

@@ -138,6 +138,8 @@ class Connector(Protocol):
     # Some have more:
     # - ``watcher() -> Watcher``: it can look into many rooms more cheaply than by ``watch``.
     # - ``teller(address) -> RoomTeller | None``, with the ability ``tell_room``; None when the address does not ask.
+    # - ``page_pass(address, identity) -> tuple[str, str] | None``: where the server is, and a token with which a page
+    #   joins the room, hidden and as a recorder; None when the address does not hold what makes one.
     # - ``check(project) -> str``, a coroutine: asks the server that a project of the settings names whether it takes
     #   what the project says, and tells what it found. Raises ConnectorError, or OSError when the SFU is away.
 
@@ -146,6 +148,7 @@ BUILT_IN = {
     "janus": "egress.call.janus",
     "livekit": "egress.call.livekit",
     "loopback": "egress.call.loopback",
+    "page": "egress.call.page",
 }
 
 

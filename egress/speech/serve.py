@@ -97,6 +97,10 @@ class Server:
         try:
             while True:
                 header, sound = await receive(reader)
+                if header.get("op") == "retire":
+                    # Only the end of the connection says that it was heard.
+                    self._retired = True
+                    break
                 self._take(asker, header, sound)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
@@ -136,8 +140,6 @@ class Server:
             case "ping":
                 busy = max((now - began for began in self._running.values()), default=0.0)
                 self._send(asker, {"op": "pong", "busy": busy, "waiting": len(self._waiting), **self._counts()})
-            case "retire":
-                self._retired = True
             case "stay":
                 self._retired = False
             case other:

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import os
 import signal
-import sys
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from egress.speech.contract import EngineSettings, SpeechError
+from egress.speech.engine_process import EngineProcess, end
 from egress.speech.engine_settings import checked, to_json
 from egress.speech.engines.model_folder import checked_folder, checked_name, is_folder
 from egress.speech.engines.registry import engine
@@ -35,9 +34,10 @@ STARTING = 300.0
 PINGS = 2.0
 UNANSWERED = 15.0
 """Seconds without an answer to a ping after which an engine hangs."""
+FAREWELL = 2.0
+"""Seconds that an engine has to hang up when it is told that its worker goes."""
 HANGS = 60.0
 """Seconds that one inference may take."""
-GRACE = 3.0
 INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "PYTHONPATH", "HF_HOME")
 
 
@@ -125,11 +125,11 @@ class EngineSupervisor:
         """Let go of the engine: it ends as soon as no attendant uses it."""
         if self._task is None:
             return
-        if self._writer is not None:
-            with contextlib.suppress(OSError):
-                self._writer.write(message({"op": "retire"}))
-                await self._writer.drain()
         self._retire = True
+        if self._writer is not None:
+            self._writer.write(message({"op": "retire"}))
+            # It hangs up when it has heard that.
+            await asyncio.wait({self._task}, timeout=FAREWELL)
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         self._task = None
@@ -157,6 +157,8 @@ class EngineSupervisor:
             except OSError as error:
                 log.warning("the speech engine could not be started: %s", error)
                 self._set(EngineState.FAILED, SpeechError("engine_unusable", f"it could not be started: {error}"))
+            if self._retire:
+                return
             ended = 1 if loop.time() - began > STEADY else ended + 1
             await asyncio.sleep(PAUSES[min(ended, len(PAUSES)) - 1])
 
@@ -171,7 +173,7 @@ class EngineSupervisor:
             pid = int(hello["pid"])
             if hello.get("settings") != to_json(self.settings):
                 log.info("the engine process %d has other settings and is ended", pid)
-                await _end(pid)
+                await end(pid)
                 return False
             log.info("the engine process %d is here already", pid)
             self.pid = pid
@@ -188,17 +190,10 @@ class EngineSupervisor:
         """One engine process, from its start to its end. Raises SpeechError when it cannot be loaded."""
         self._set(EngineState.STARTING)
         self.starts += 1
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "egress.speech.serve"),
-            *("--socket", str(self.socket), "--settings", to_json(self.settings)),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            env=self._environment,
-            start_new_session=True,
-        )
+        process = EngineProcess(self.settings, self.socket, self._environment)
         self.pid = process.pid
         try:
-            await self._loaded(process)
+            await process.loaded(STARTING)
             reader, writer = await asyncio.open_unix_connection(str(self.socket))
             try:
                 await receive(reader)
@@ -210,25 +205,7 @@ class EngineSupervisor:
                 self._writer = None
         finally:
             if not (self._retire and self.state is EngineState.READY):
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
-
-    async def _loaded(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout is not None
-        try:
-            async with asyncio.timeout(STARTING):
-                line = await process.stdout.readline()
-        except TimeoutError:
-            raise SpeechError("engine_unusable", f"the speech engine was not loaded within {STARTING:g} s") from None
-        try:
-            told = json.loads(line) if line else {}
-        except ValueError:
-            told = {}
-        if "failed" in told:
-            raise SpeechError(told["failed"]["code"], told["failed"]["message"])
-        if "ready" not in told:
-            raise SpeechError("engine_unusable", "the speech engine ended while it was loaded; its log says why")
+                await process.kill()
 
     async def _watch(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Ping it until it is gone, or hangs; then it is killed."""
@@ -252,14 +229,3 @@ class EngineSupervisor:
             self._writer = None
             if not self._retire:
                 self._set(EngineState.STARTING)
-
-
-async def _end(pid: int) -> None:
-    """End a process that is not our child, and wait until it is gone."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGTERM)
-        for _ in range(round(GRACE / 0.05)):
-            await asyncio.sleep(0.05)
-            os.kill(pid, 0)
-        os.kill(pid, signal.SIGKILL)
-        await asyncio.sleep(0.1)

@@ -24,7 +24,12 @@ grids = st.fixed_dictionaries(
         "grid.rows": st.integers(1, 10),
         "grid.cell_padding": st.integers(0, 500),
         "grid.margin": st.integers(0, 500),
-        "grid.size_percentage": st.integers(10, 80),
+        "grid.size_percentage": st.integers(5, 100),
+        "layout.grid.page_size": st.integers(1, 100),
+        "layout.grid.expand_tiles": st.booleans(),
+        "layout.spotlight.participants_bar_limit": st.integers(1, 100) | st.just("dynamic"),
+        "layout.rotate_seconds": st.integers(0, 9),
+        "participant.aspect_ratio": st.sampled_from(["9/16", "4/3", "1/1", "16 / 9", "10/1", 0.1]),
         "grid.position": st.sampled_from(["top", "bottom", "left", "right"]),
         "screenshare_layout": st.sampled_from(["grid", "spotlight"]),
     },
@@ -55,10 +60,107 @@ def assert_apart(scene: Scene) -> None:
 def test_tiles_are_even_inside_the_canvas_and_never_overlap(
     layout: str, options: dict[str, object], size: tuple[int, int], count: int, sharing: set[int]
 ) -> None:
-    scene = compose(layout, options, size, call_of(count, sharing=sharing))
+    scene = compose(layout, options, size, call_of(count, sharing=sharing), now=31.0)
     assert_sound(scene)
     assert_apart(scene)
     assert (len(scene.tiles) > 0) == (count > 0)
+    assert scene == compose(layout, options, size, call_of(count, sharing=sharing), now=31.0)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.sampled_from(["grid", "spotlight"]),
+    st.integers(1, 10),
+    st.integers(1, 10),
+    st.integers(1, 100),
+    st.integers(0, 110),
+    st.booleans(),
+)
+def test_there_are_at_most_as_many_tiles_as_asked_for(
+    layout: str, columns: int, rows: int, limit: int, count: int, rotating: bool
+) -> None:
+    cells = {"grid.columns": columns, "grid.rows": rows, "layout.rotate_seconds": int(rotating)}
+    other = {"layout.grid.page_size": limit, "layout.spotlight.participants_bar_limit": limit}
+    stage = int(layout == "spotlight")
+
+    def tiles_of(options: dict[str, object]) -> list[Rect]:
+        scene = compose(layout, options, (1280, 720), call_of(count), now=3.0)
+        return [tile.rect for tile in scene.tiles[stage:]]
+
+    both = tiles_of({**cells, **other})
+    assert len(both) <= min(columns * rows, limit, max(count - stage, 0))
+    assert len({rect.x for rect in both}) <= columns * 2  # a last row that is not full stands between the others
+    assert len({rect.y for rect in both}) <= rows
+    assert len(tiles_of(other)) == min(limit, max(count - stage, 0))
+    assert len(tiles_of(cells)) == min(columns * rows, max(count - stage, 0))
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.sampled_from(["grid", "spotlight", "single-participant"]),
+    st.sampled_from([(9, 16), (3, 4), (1, 1), (4, 3), (16, 9)]),
+    st.integers(1, 20),
+    st.sampled_from(LANDSCAPES + PORTRAITS),
+)
+def test_tiles_have_the_shape_that_was_asked_for(
+    layout: str, ratio: tuple[int, int], count: int, size: tuple[int, int]
+) -> None:
+    scene = compose(layout, {"participant.aspect_ratio": f"{ratio[0]}/{ratio[1]}"}, size, call_of(count))
+    for rect in (tile.rect for tile in scene.tiles):
+        assert abs(rect.width - rect.height * ratio[0] / ratio[1]) <= 2 * max(1, ratio[0] / ratio[1])
+
+
+@pytest.mark.parametrize("layout", ["spotlight", "single-participant", "grid"])
+def test_a_shared_screen_keeps_its_room_whatever_shape_tiles_have(layout: str) -> None:
+    options = {"screenshare_layout": layout}
+    call = call_of(4, sharing=(1,))
+    plain = compose("grid", options, (1920, 1080), call).tiles[0]
+    shaped = compose("grid", {**options, "participant.aspect_ratio": "9/16"}, (1920, 1080), call).tiles[0]
+    assert plain.source == "screen_share"
+    assert plain.rect == shaped.rect
+    assert plain.scale_mode == "fit"
+
+
+def test_a_shared_screen_stays_readable_at_1080p() -> None:
+    screen = compose("grid", {}, (1920, 1080), call_of(9, sharing=(1,))).tiles[0].rect
+    # Letters of 16 pixels on a screen of 1920 pixels are 12 high: a screen three quarters as large can be read.
+    assert screen.width >= 0.75 * 1920 and screen.height >= 0.75 * 1080
+    alone = compose("single-participant", {}, (1920, 1080), call_of(9, sharing=(1,))).tiles[0].rect
+    assert alone == Rect(0, 0, 1920, 1080)
+
+
+@pytest.mark.parametrize(("count", "size"), [(2, (1280, 720)), (5, (1280, 720)), (3, (720, 1280)), (7, (1920, 1080))])
+def test_expanded_tiles_use_the_room_that_others_leave(count: int, size: tuple[int, int]) -> None:
+    def covered(**options: object) -> int:
+        scene = compose("grid", {"participant.aspect_ratio": "4/3", **options}, size, call_of(count))
+        assert_apart(scene)
+        return sum(tile.rect.width * tile.rect.height for tile in scene.tiles)
+
+    assert covered(**{"layout.grid.expand_tiles": True}) > 1.05 * covered()
+
+
+def test_a_dynamic_bar_has_as_many_tiles_as_have_room_in_their_shape() -> None:
+    def bar(count: int, **options: object) -> list[Rect]:
+        named = {name.replace("__", "."): value for name, value in options.items()}
+        named["layout.spotlight.participants_bar_limit"] = "dynamic"
+        return [tile.rect for tile in compose("spotlight", named, (1280, 720), call_of(count)).tiles[1:]]
+
+    row = bar(30)
+    assert len(row) == 4
+    assert row[0].height == pytest.approx(0.2 * 720, abs=2)
+    assert sum(rect.width + 10 for rect in row) + row[0].width > 1280 - 20
+    assert len(bar(30, grid__rows=2)) > 8
+    assert len(bar(30, grid__position="left")) == 4
+    assert len(bar(30, grid__columns=2)) == 2
+    assert len(bar(3)) == 2
+
+
+def test_padding_narrows_the_only_picture_and_leaves_the_presenter() -> None:
+    options = {"layout.single-participant.padding_inline": "20%", "layout.single-participant.padding_block": "36px"}
+    assert compose("single-participant", options, (1280, 720), call_of(1)).tiles[0].rect == Rect(256, 36, 768, 648)
+    shared = compose("single-participant", options, (1280, 720), call_of(1, sharing=(0,)))
+    assert shared.tiles[0].rect == Rect(256, 36, 768, 648)
+    assert shared.tiles[1].rect.right == 1270
 
 
 @settings(max_examples=100, deadline=None)

@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from egress.call.loopback.cast import CAST
 from egress.call.loopback.guests import HEIGHT, WIDTH
-from egress.call.loopback.tracks import TURN
+from egress.call.loopback.lines import TURN
 from layouts.engine import compose
 from layouts.scene import CallView, ParticipantView, Rect
 from tests.rig.film import Film, Picture, hue, is_green, shows_tiles
@@ -469,4 +469,4 @@ async def test_a_recording_of_sound_alone_is_an_mp3_of_the_whole_time(call: Reco
     assert (sound.codec.removesuffix("float"), sound.channels) == ("mp3", 2)
     assert sound.duration == pytest.approx(recording.told, abs=0.3)
     assert sound.duration > 8
-    assert np.mean(_levels(sound, 0.5, sound.duration - 0.5) > -40) > 0.7
+    assert np.mean(_levels(sound, 0.5, sound.duration - 0.5) > -40) > 0.4

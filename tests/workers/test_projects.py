@@ -106,10 +106,12 @@ async def test_looks_into_rooms_go_where_the_project_is() -> None:
 def test_a_job_for_running_by_hand_has_what_the_project_stands_for(tmp_path: Path) -> None:
     cli = Cli(tmp_path / "data")
     cli.environment["WALLFLOWER_PROJECTS"] = json.dumps({"main": PROJECT})
+    cli.environment["WALLFLOWER_GUARD__ALLOW_PRIVATE"] = '["10.1.0.0/16"]'
     start = {"type": "start_recording", "call_cid": "default:a", "egress_id": "e1", "connector": ADDRESS}
     done = cli("send", "--json", json.dumps(start))
     assert done.returncode == 0, done.stderr
     job = json.loads(cli("egress", "job", "e1").stdout)
+    assert job["guard"]["allow_private"] == ["10.1.0.0/16"]
     keys: Keyring = keyring(make_settings(tmp_path / "data"))
     assert keys.open(job["connector"]["sealed"]) == {**PROJECT, "room": 1}
     with sqlite3.connect(tmp_path / "data" / "ledger.sqlite") as ledger:

@@ -114,6 +114,14 @@ def test_a_warning_is_an_event(ledger: Ledger) -> None:
     ]
 
 
+def test_each_picture_that_cannot_be_had_is_a_cause_of_its_own(ledger: Ledger) -> None:
+    begun(ledger)
+    for seq, picture in enumerate(["https://a.example:443", "https://b.example:443", "https://a.example:443"], start=1):
+        told = {"code": "picture_unavailable", "message": picture, "picture": picture}
+        tell(ledger, Warned.model_validate({"at": T0, "seq": seq, **told}))
+    assert [w["message"] for w in told_warnings(ledger)] == ["https://a.example:443", "https://b.example:443"]
+
+
 def test_a_warning_is_told_once_for_each_cause_whichever_attendant_tells_it(ledger: Ledger) -> None:
     begun(ledger)
     for seq, one in enumerate(

@@ -9,30 +9,53 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from egress.protocol import CompositeRecording, EgressSpec
+from egress.protocol import EGRESS_SPEC, CompositeRecording, EgressSpec, LayoutSettings
+from workers.attending.surroundings import Surroundings
 from workers.decisions import reservation, shortage
 from workers.ledger import lifecycle
 from workers.ledger.states import State
+from workers.ledger.steps import SPEECH
 from workers.ledger.tables import CallSession, Egress
 from workers.settings import Settings
 
 log = logging.getLogger(__name__)
 
+SPEECH_RESERVE = 4 * 2**20
+"""Bytes of the spool that text may need: hours of talk make some hundred thousand."""
 TAKEN_UP = (State.STARTING, State.ACTIVE)
 
 
 def order(egress: Egress) -> EgressSpec:
     """The egress as its attendant is told of it."""
-    return CompositeRecording.model_validate({**egress.spec, "egress_id": egress.id, "first_part": egress.next_part})
+    fields = {**egress.spec, "egress_id": egress.id}
+    if egress.kind not in SPEECH:
+        fields["first_part"] = egress.next_part
+    return EGRESS_SPEC.validate_python({"kind": egress.kind, **fields})
 
 
-def admit(tx: Session, settings: Settings, egress: Egress, now: datetime) -> bool:
-    """Promise room in the spool, or fail the egress with the figures."""
-    reason = _no_room(tx, settings, [egress])
+def layout_of(spec: EgressSpec) -> LayoutSettings | None:
+    """What its picture is drawn by; None for what has none."""
+    return spec.layout if isinstance(spec, CompositeRecording) else None
+
+
+def admit(tx: Session, around: Surroundings, egress: Egress, now: datetime) -> bool:
+    """Promise room in the spool, or fail the egress with the figures. What is made of speech needs an engine."""
+    if not possible(tx, around, egress, now):
+        return False
+    reason = _no_room(tx, around.settings, [egress])
     if reason is not None:
         log.error("%s is refused: %s", egress.id, reason)
         lifecycle.failed(tx, egress, "spool_full", reason, now)
     return reason is None
+
+
+def possible(tx: Session, around: Surroundings, egress: Egress, now: datetime) -> bool:
+    """Fail an egress that is made of speech when there is no engine for it. Returns whether it may go on."""
+    failure = around.speech.failure if egress.kind in SPEECH else None
+    if failure is not None:
+        log.error("%s fails: %s (%s)", egress.id, failure[1], failure[0])
+        lifecycle.failed(tx, egress, *failure, now)
+    return failure is None
 
 
 def drop(tx: Session, egress: Egress, now: datetime) -> None:
@@ -72,4 +95,6 @@ def _no_room(tx: Session, settings: Settings, asking: list[Egress]) -> str | Non
 
 def _reserve(egress: Egress, hours: float) -> int:
     spec = order(egress)
+    if not isinstance(spec, CompositeRecording):
+        return SPEECH_RESERVE
     return reservation(spec.video.max_bitrate if spec.quality.size[0] else None, spec.audio.bitrate, hours)

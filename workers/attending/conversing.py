@@ -12,11 +12,15 @@ from sqlalchemy.orm import Session
 from egress.logs import about
 from egress.protocol import (
     Attend,
+    Direct,
+    Directions,
     Disconnected,
+    EgressEnded,
     EgressFailed,
     EgressSpec,
     EgressStarted,
     EgressStopped,
+    LayoutSettings,
     Leave,
     Over,
     PartClosed,
@@ -25,19 +29,22 @@ from egress.protocol import (
     Ready,
     Refused,
     Report,
+    SetLanguage,
     Start,
     Stop,
+    Update,
     Warned,
 )
 from workers.attendants import Attendant, AttendantGone
-from workers.attending.admission import admit, drop, order
+from workers.attending.admission import TAKEN_UP, admit, drop, layout_of, order, possible
 from workers.attending.engagement import Engagement, now
 from workers.attending.inbox import Inbox
 from workers.attending.starting import job
 from workers.decisions import Wanted, due, idle
-from workers.ledger import lifecycle, reports
+from workers.ledger import directions, lifecycle, reports
 from workers.ledger.claims import owned
 from workers.ledger.states import State
+from workers.ledger.steps import SPEECH
 from workers.ledger.tables import Egress
 from workers.observing import metrics
 
@@ -54,6 +61,10 @@ class _Orders:
     start: list[EgressSpec] = field(default_factory=list)
     stop: dict[str, str] = field(default_factory=dict)
     """Egress to why, for people."""
+    update: dict[str, LayoutSettings] = field(default_factory=dict)
+    direct: Directions | None = None
+    languages: dict[str, str] = field(default_factory=dict)
+    """Egress to what is spoken from now on."""
     idle: bool = False
 
 
@@ -109,14 +120,15 @@ class Conversation:
                 await self._send_again()
                 return None
             case Progress():
-                engaged.media_delays[report.egress_id] = report.media_delay
-                metrics.MEDIA_DELAY.observe(engaged.around.settings.recording.delay + report.media_delay)
+                if report.egress_id not in engaged.languages:
+                    engaged.media_delays[report.egress_id] = report.media_delay
+                    metrics.MEDIA_DELAY.observe(engaged.around.settings.recording.delay + report.media_delay)
             case Presence():
                 engaged.present(report.participants)
                 return None
             case Refused():
                 repeated = engaged.asked_again and report.egress_id in (None, *engaged.asked_again)
-                if repeated and report.op in ("start", "attend"):
+                if repeated and report.op in ("start", "attend", "update", "direct"):
                     await self._attendant.ack(report.seq)
                     return None
                 if report.op == "attend":
@@ -130,17 +142,25 @@ class Conversation:
         if report.seq:
             await self._attendant.ack(report.seq)
             engaged.changed.set()
-        if isinstance(report, PartClosed):
+        if isinstance(report, PartClosed | EgressEnded):
             engaged.around.delivery.wake()
         return report if isinstance(report, Over) else None
 
     async def _send_again(self) -> None:
         self._sent_again = True
         engaged = self._engaged
-        live = await engaged.around.ledger.read(lambda tx: lifecycle.live_egresses(tx, engaged.id))
-        specs = [order(egress) for egress in live if egress.id in engaged.asked_again]
+
+        def wanted(tx: Session) -> tuple[list[EgressSpec], Directions]:
+            live = lifecycle.live_egresses(tx, engaged.id)
+            session = owned(tx, engaged.id, engaged.epoch)
+            specs = [order(egress) for egress in live if egress.id in engaged.asked_again]
+            return specs, directions.in_force(session.directions)
+
+        specs, said = await engaged.around.ledger.read(wanted)
         await engaged.hold.wait()
-        await self._attendant.send(Attend(job=job(engaged, specs)))
+        await self._attendant.send(Attend(job=job(engaged, specs, said)))
+        engaged.ordered(specs)
+        engaged.directed = said
 
     async def _command(self) -> None:
         """Give the commands that are due whenever something changed, as long as the lease allows it."""
@@ -152,8 +172,15 @@ class Conversation:
                 orders = _Orders(idle=True) if engaged.leaving else await self._orders()
                 # Between the ledger's word and the command the lease may have run out: then it has to be renewed.
                 await engaged.hold.wait()
+                # First, so that what begins shows nobody who is to be hidden.
+                if orders.direct is not None:
+                    await attendant.send(Direct(epoch=engaged.epoch, directions=orders.direct))
                 for spec in orders.start:
                     await attendant.send(Start(epoch=engaged.epoch, egress=spec))
+                for egress_id, layout in orders.update.items():
+                    await attendant.send(Update(epoch=engaged.epoch, egress_id=egress_id, layout=layout))
+                for egress_id, language in orders.languages.items():
+                    await attendant.send(SetLanguage(epoch=engaged.epoch, egress_id=egress_id, language=language))
                 for egress_id, reason in orders.stop.items():
                     await attendant.send(Stop(epoch=engaged.epoch, egress_id=egress_id, reason=reason))
                 if orders.idle:
@@ -168,10 +195,12 @@ class Conversation:
         told = engaged.told
 
         def decide(tx: Session) -> _Orders:
-            owned(tx, engaged.id, engaged.epoch)
+            session = owned(tx, engaged.id, engaged.epoch)
             moment = now()
             live = {egress.id: egress for egress in lifecycle.live_egresses(tx, engaged.id)}
             orders = _Orders()
+            if (said := directions.in_force(session.directions)) != engaged.directed:
+                orders.direct = said
             for op, egress_id in due([_wanted(e) for e in live.values()], told):
                 egress = live[egress_id]
                 if op == "give_up":
@@ -179,15 +208,28 @@ class Conversation:
                 elif op == "stop":
                     lifecycle.stopping(egress, moment)
                     orders.stop[egress_id] = egress.stop_reason or _BY_MESSAGE
-                elif admit(tx, engaged.around.settings, egress, moment):
+                elif admit(tx, engaged.around, egress, moment):
                     lifecycle.starting(egress, moment)
                     orders.start.append(order(egress))
+            for egress in live.values():
+                if State(egress.state) in TAKEN_UP and not possible(tx, engaged.around, egress, moment):
+                    orders.stop[egress.id] = egress.error or ""
+                if told.get(egress.id) != "start" or egress.id in orders.stop:
+                    continue
+                if (layout := layout_of(order(egress))) and layout != engaged.layouts.get(egress.id):
+                    orders.update[egress.id] = layout
+                language = egress.spec.get("language") if egress.kind in SPEECH else None
+                if language is not None and engaged.languages.get(egress.id) != language:
+                    orders.languages[egress.id] = language
             orders.idle = idle(_wanted(e) for e in live.values() if not State(e.state).over)
             return orders
 
         orders = await engaged.around.ledger.write(decide)
-        engaged.told |= {spec.egress_id: "start" for spec in orders.start}
+        engaged.ordered(orders.start)
+        engaged.layouts |= orders.update
+        engaged.directed = orders.direct or engaged.directed
         engaged.told |= dict.fromkeys(orders.stop, "stop")
+        engaged.languages |= orders.languages
         return orders
 
 
@@ -231,7 +273,7 @@ def _say(cid: str, report: Report) -> None:
         case Disconnected():
             log.warning("%s: the SFU is out of reach: %s", cid, report.reason)
         case EgressStarted():
-            log.info("%s: recording %s", cid, report.egress_id)
+            log.info("%s: %s has begun", cid, report.egress_id)
         case EgressStopped():
             log.info("%s: %s is stopped: %s", cid, report.egress_id, report.reason)
         case EgressFailed():

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from egress.protocol import Over
 from workers.attendants import Attendant
 from workers.attending import clearing, starting
-from workers.attending.admission import TAKEN_UP, admit, drop
+from workers.attending.admission import TAKEN_UP, admit, drop, possible
 from workers.attending.conversing import Conversation
 from workers.attending.engagement import Engagement, now
 from workers.attending.hold import Hold
@@ -191,9 +191,9 @@ class Attending:
                 log.error("%s fails: %s", egress.id, nowhere)
                 lifecycle.failed(tx, egress, NO_PROJECT, nowhere, moment)
             elif state in TAKEN_UP:
-                needed = True
+                needed = possible(tx, engaged.around, egress, moment) or needed
             elif state is State.PENDING:
-                needed = admit(tx, engaged.around.settings, egress, moment) or needed
+                needed = admit(tx, engaged.around, egress, moment) or needed
         tx.flush()
         if needed:
             return _Next.ATTEND

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from egress.protocol import Attend, EgressSpec, Job, Start, Stop
+from egress.protocol import Attend, Directions, EgressSpec, Job, Start, Stop
 from workers.attendants import Attendant, AttendantGone
 from workers.attending import clearing
 from workers.attending.admission import TAKEN_UP, admit, drop, order
 from workers.attending.engagement import Engagement, now
 from workers.calls.projects import resolved
 from workers.guard import rules_of
-from workers.ledger import lifecycle
+from workers.ledger import directions, lifecycle
 from workers.ledger.claims import owned
 from workers.ledger.states import State
 from workers.spares import dismiss
@@ -85,10 +85,9 @@ async def begin(engaged: Engagement) -> Attendant | None:
     except AttendantGone as error:
         log.error("%s cannot be attended: %s", engaged.cid, error)
         return None
-    engaged.told.clear()
-    engaged.asked_again.clear()
+    engaged.forget_orders()
 
-    def take(tx: Session) -> list[EgressSpec]:
+    def take(tx: Session) -> tuple[list[EgressSpec], Directions]:
         session = owned(tx, engaged.id, engaged.epoch)
         moment = now()
         specs = []
@@ -100,17 +99,17 @@ async def begin(engaged: Engagement) -> Attendant | None:
                 continue
             if state in TAKEN_UP:
                 egress.restarts += 1
-            elif state is not State.PENDING or not admit(tx, around.settings, egress, moment):
+            elif state is not State.PENDING or not admit(tx, around, egress, moment):
                 continue
             lifecycle.starting(egress, moment)
             specs.append(order(egress))
         if specs:
             session.attendant_socket, session.attendant_pid = str(attendant.path), attendant.pid
             session.attendant_seq = 0
-        return specs
+        return specs, directions.in_force(session.directions)
 
     try:
-        specs = await around.ledger.write(take)
+        specs, said = await around.ledger.write(take)
         await engaged.hold.wait()
     except BaseException:
         await dismiss(attendant)
@@ -119,17 +118,17 @@ async def begin(engaged: Engagement) -> Attendant | None:
         await dismiss(attendant)
         raise NothingToDo
     try:
-        await attendant.send(Attend(job=job(engaged, specs)))
+        await attendant.send(Attend(job=job(engaged, specs, said)))
     except AttendantGone:
         await clearing.died(engaged, attendant)
         return None
-    for spec in specs:
-        engaged.told[spec.egress_id] = "start"
+    engaged.ordered(specs)
+    engaged.directed = said
     engaged.changed.set()
     return attendant
 
 
-def job(engaged: Engagement, specs: list[EgressSpec]) -> Job:
+def job(engaged: Engagement, specs: list[EgressSpec], said: Directions) -> Job:
     settings = engaged.around.settings
     return Job(
         call_cid=engaged.cid,
@@ -139,7 +138,9 @@ def job(engaged: Engagement, specs: list[EgressSpec]) -> Job:
         ice=engaged.around.ice,
         guard=rules_of(settings),
         spool=settings.spools,
+        speech=engaged.around.speech.service,
         delay=settings.recording.delay,
         orphan_timeout=settings.attendants.orphan_timeout,
         egresses=specs,
+        directions=said,
     )

@@ -9,6 +9,7 @@ from workers.ledger.asynchronous import AsyncLedger
 from workers.sessions.lookout import Lookout
 from workers.settings import Settings
 from workers.spares import Spares
+from workers.speech_engine import SpeechEngine
 from workers.uploads.uploader import Uploader
 
 
@@ -22,3 +23,4 @@ class Surroundings:
     delivery: Uploader
     ice: IceSettings
     lookout: Lookout
+    speech: SpeechEngine

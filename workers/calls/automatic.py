@@ -10,8 +10,10 @@ from sqlalchemy.orm import Session
 
 from workers.calls.models import CallSettings
 from workers.calls.settings import effective
+from workers.calls.spoken import speech_wish
 from workers.calls.stores import store
 from workers.calls.wanted import composite_wish
+from workers.ledger.speech import CLOSED_CAPTIONS, TRANSCRIPTION
 from workers.ledger.states import LIVE
 from workers.ledger.tables import Call, CallSession, Egress
 from workers.ledger.wishes import Wish
@@ -33,21 +35,45 @@ def automatic(settings: Settings, tx: Session, session: CallSession) -> list[Wis
     call = tx.get(Call, session.call_cid)
     found = effective(settings, call, session.call_cid)
     _warn_of_the_rest(found, session.call_cid)
-    if found.recording.mode != "auto-on":
-        return []
-    kind = "composite_recording"
-    return [
-        composite_wish(
-            settings,
-            session.call_cid,
-            _egress_id(tx, session, kind),
-            found.recording,
-            connector=session.connector,
-            storage=store(settings, call, session.call_cid),
-            session_id=session.id,
-            auto=True,
+    wished = []
+    if found.recording.mode == "auto-on":
+        kind = "composite_recording"
+        wished.append(
+            composite_wish(
+                settings,
+                session.call_cid,
+                _egress_id(tx, session, kind),
+                found.recording,
+                connector=session.connector,
+                storage=store(settings, call, session.call_cid),
+                session_id=session.id,
+                auto=True,
+            )
         )
-    ]
+    for kind in _speech(settings, session.call_cid, found):
+        wished.append(
+            speech_wish(
+                settings,
+                session.call_cid,
+                _egress_id(tx, session, kind),
+                kind,
+                found.transcription,
+                connector=session.connector,
+                storage=store(settings, call, session.call_cid),
+                session_id=session.id,
+                auto=True,
+            )
+        )
+    return wished
+
+
+def _speech(settings: Settings, cid: str, found: CallSettings) -> list[str]:
+    modes = {TRANSCRIPTION: found.transcription.mode, CLOSED_CAPTIONS: found.transcription.closed_caption_mode}
+    kinds = [kind for kind, mode in modes.items() if mode == "auto-on"]
+    if kinds and settings.speech.model is None:
+        _warn_once(cid, "transcription", "%s: transcription is auto-on, but the settings name no speech.model", cid)
+        return []
+    return kinds
 
 
 def _egress_id(tx: Session, session: CallSession, kind: str) -> str:
@@ -69,8 +95,6 @@ def not_made(found: CallSettings) -> list[str]:
         "individual_recording.mode": found.individual_recording.mode,
         "raw_recording.mode": found.raw_recording.mode,
         "frame_recording.mode": found.frame_recording.mode,
-        "transcription.mode": found.transcription.mode,
-        "transcription.closed_caption_mode": found.transcription.closed_caption_mode,
         "broadcasting.hls.auto_on": "auto-on" if found.broadcasting.hls.auto_on else "",
     }
     return [name for name, mode in asked.items() if mode == "auto-on"]
@@ -78,7 +102,11 @@ def not_made(found: CallSettings) -> list[str]:
 
 def _warn_of_the_rest(found: CallSettings, cid: str) -> None:
     for name in not_made(found):
-        type_ = cid.partition(":")[0]
-        if (type_, name) not in _WARNED and len(_WARNED) < 1000:
-            _WARNED.add((type_, name))
-            log.warning("%s: %s is auto-on, which has no effect: only composite recordings are made", cid, name)
+        _warn_once(cid, name, "%s: %s is auto-on, which has no effect: that is not made", cid, name)
+
+
+def _warn_once(cid: str, name: str, *message: str) -> None:
+    subject = (cid.partition(":")[0], name)
+    if subject not in _WARNED and len(_WARNED) < 1000:
+        _WARNED.add(subject)
+        log.warning(*message)

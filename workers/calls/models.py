@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, field_validator
 
 from egress.protocol import LayoutSettings, Quality
+from workers.calls.pages import check_page_url
 from workers.calls.style_sheets import check_form
 from workers.sentences import At
 
@@ -57,7 +58,12 @@ class RecordSettings(Part):
         from layouts.options import LayoutError, check_layout
 
         if value.external_app_url is not None:
-            raise At("external_app_url", "pages from elsewhere are not drawn; leave it out")
+            try:
+                check_page_url(value.external_app_url)
+            except ValueError as error:
+                raise At("external_app_url", str(error)) from None
+            # What the app makes of its layouts and options is its own.
+            return value
         check_form(value)
         try:
             check_layout(value.name, value.options)
@@ -121,31 +127,50 @@ class BroadcastSettings(Part):
     rtmp: RtmpSettings = RtmpSettings()
 
 
+def _spoken(value: str) -> str:
+    if value not in LANGUAGES:
+        raise ValueError(f"'{value[:20]}' is not allowed; allowed are {', '.join(LANGUAGES)}")
+    return value
+
+
+def _target(value: str) -> str:
+    if value == "auto":
+        raise ValueError("'auto' is not allowed here: name the language into which is translated")
+    return _spoken(value)
+
+
+Language = Annotated[str, AfterValidator(_spoken), WithJsonSchema({"type": "string", "enum": list(LANGUAGES)})]
+"""What is spoken; ``auto`` finds out."""
+TargetLanguage = Annotated[str, AfterValidator(_target), WithJsonSchema({"type": "string", "enum": LANGUAGES[1:]})]
+
+
 class SpeechSegmentConfig(Part):
-    silence_duration_ms: int | None = Field(default=None, ge=0)
-    max_speech_caption_ms: int | None = Field(default=None, ge=0)
+    """How speech is cut into captions."""
+
+    silence_duration_ms: int | None = Field(default=None, ge=300, le=2000)
+    """Silence that ends a caption; null is 700."""
+    max_speech_caption_ms: int | None = Field(default=None, ge=5000, le=10_000)
+    """The longest caption while somebody speaks on; null is 9000."""
 
 
 class TranslationSettings(Part):
+    """Into which languages captions and transcripts are translated."""
+
     enabled: bool = False
-    languages: list[str] = Field(default_factory=list, max_length=100)
+    languages: list[TargetLanguage] = Field(default_factory=list, max_length=40)
 
 
 class TranscriptionSettings(Part):
     """TranscriptionSettingsRequest."""
 
     mode: Mode = "available"
+    """``auto-on`` starts with the first participant and stops when all have gone; ``disabled`` refuses every start."""
     closed_caption_mode: Mode = "available"
-    language: str = "auto"
+    """The same for closed captions."""
+    language: Language = "en"
+    """What is spoken; ``auto`` finds out. A change reaches what runs."""
     speech_segment_config: SpeechSegmentConfig | None = None
     translation: TranslationSettings | None = None
-
-    @field_validator("language")
-    @classmethod
-    def _language(cls, value: str) -> str:
-        if value not in LANGUAGES:
-            raise ValueError(f"'{value[:20]}' is not allowed; allowed are {', '.join(LANGUAGES)}")
-        return value
 
 
 class ThumbnailsSettings(Part):

@@ -17,6 +17,15 @@ def room(settings: Settings, call: Call | None, cid: str, said: dict[str, Any] |
     """The address of the room, checked. Raises BadMessage when there is none, or none that can be used."""
     if said is not None:
         return said
+    found = room_or_none(settings, call, cid)
+    if found is None:
+        name = call_type(settings, type_of(cid)).name
+        raise BadMessage(f"connector: is missing, and neither the call nor its type '{name}' names a room")
+    return found
+
+
+def room_or_none(settings: Settings, call: Call | None, cid: str) -> dict[str, Any] | None:
+    """The room that the call or its type names, checked; None when neither does. Raises BadMessage."""
     if call is not None and call.connector is not None:
         try:
             resolved(call.connector, settings.projects)
@@ -25,7 +34,7 @@ def room(settings: Settings, call: Call | None, cid: str, said: dict[str, Any] |
         return call.connector
     type_ = call_type(settings, type_of(cid))
     if type_.connector is None:
-        raise BadMessage(f"connector: is missing, and neither the call nor its type '{type_.name}' names a room")
+        return None
     address: dict[str, Any] = filled(type_.connector, cid)
     try:
         return check_address(address, settings.projects)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from workers.calls.models import CallSettings
 from workers.ledger.states import LIVE
+from workers.ledger.steps import SPEECH
 from workers.ledger.tables import CallSession, Egress
 
 
@@ -23,6 +24,8 @@ def egress_response(tx: Session, cid: str) -> dict[str, Any]:
     ).all()
     response: dict[str, Any] = {"broadcasting": False, "rtmps": []}
     for egress in live:
+        if egress.kind in SPEECH:
+            continue
         # Of one that stops and one that begins, the latter counts.
         response[f"{egress.recording_type}_recording"] = {"status": egress.state}
     return dict(sorted(response.items()))

@@ -21,10 +21,16 @@ def checked(settings: Settings, name: str, field: str) -> str:
     return name
 
 
-def store(settings: Settings, call: Call | None, cid: str, said: str | None = None) -> str:
+def store(
+    settings: Settings,
+    call: Call | None,
+    cid: str,
+    said: str | None = None,
+    field: str = "recording_external_storage",
+) -> str:
     """The message's store, else the call's, else its type's, else the default one. Raises BadMessage."""
     if said is not None:
-        return checked(settings, said, "recording_external_storage")
+        return checked(settings, said, field)
     if call is not None and call.external_storage is not None:
         return checked(settings, call.external_storage, "the call's external_storage")
     type_ = call_type(settings, type_of(cid))

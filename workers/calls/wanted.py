@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
-from egress.protocol import AudioEncoding, CompositeRecording, VideoEncoding
+from egress.protocol import (
+    AudioEncoding,
+    CompositeRecording,
+    LayoutSettings,
+    PageSource,
+    Quality,
+    VideoEncoding,
+)
 from workers.calls.models import RecordSettings
 from workers.ledger.wishes import Wish
+from workers.messages.pages import App
+from workers.messages.recordings import StartWebRecording
 from workers.settings import Settings
 
 
@@ -22,8 +31,9 @@ def composite_wish(
     request_id: str | None = None,
     auto: bool = False,
     asked_ms: int | None = None,
+    app: App | None = None,
 ) -> Wish:
-    spec = recording_spec(settings, record, egress_id)
+    spec = recording_spec(settings, record, egress_id, app or App())
     return Wish(
         call_cid=cid,
         egress_id=egress_id,
@@ -39,14 +49,77 @@ def composite_wish(
     )
 
 
-def recording_spec(settings: Settings, record: RecordSettings, egress_id: str) -> CompositeRecording:
+def web_wish(
+    settings: Settings,
+    egress_id: str,
+    message: StartWebRecording,
+    *,
+    connector: dict[str, Any],
+    storage: str,
+    asked_ms: int | None = None,
+) -> Wish:
+    """A recording of a web page."""
+    page = PageSource(
+        url=message.page_url,
+        app=message.layout is not None,
+        await_start=message.await_start_signal or message.app.await_start_signal,
+        webrtc=settings.pages.webrtc,
+        max_duration=message.max_duration_seconds or settings.pages.max_duration_seconds or None,
+        **_told(message.app),
+    )
+    quality = Quality.AUDIO_ONLY if message.audio_only else message.quality
+    spec = _spec(settings, egress_id, "web_recording", quality, message.layout or LayoutSettings(name="custom"), page)
+    return Wish(
+        call_cid=message.call_cid,
+        egress_id=egress_id,
+        kind=spec.kind,
+        recording_type="web",
+        connector=connector,
+        spec=spec.model_dump(mode="json", exclude={"egress_id", "first_part"}),
+        storage=storage,
+        session_id=message.session_id,
+        request_id=message.request_id,
+        asked_ms=asked_ms,
+    )
+
+
+def _told(app: App) -> dict[str, Any]:
+    """What of a page's source an app is told by its message."""
+    fields = app.model_dump(exclude={"url", "await_start_signal"})
+    return {**fields, "server_url": app.url}
+
+
+def recording_spec(
+    settings: Settings, record: RecordSettings, egress_id: str, app: App | None = None
+) -> CompositeRecording:
     """What an attendant needs to know: the call's wishes with the worker's figures."""
+    app = app or App()
+    page = None
+    if record.layout.external_app_url is not None:
+        page = PageSource(
+            url=record.layout.external_app_url,
+            await_start=app.await_start_signal,
+            webrtc=settings.pages.webrtc,
+            **_told(app),
+        )
+    return _spec(settings, egress_id, "composite_recording", record.effective_quality, record.layout, page)
+
+
+def _spec(
+    settings: Settings,
+    egress_id: str,
+    kind: Literal["composite_recording", "web_recording"],
+    quality: Quality,
+    layout: LayoutSettings,
+    page: PageSource | None,
+) -> CompositeRecording:
     ours = settings.recording
-    quality = record.effective_quality
     return CompositeRecording(
+        kind=kind,
         egress_id=egress_id,
         quality=quality,
-        layout=record.layout,
+        layout=layout,
+        page=page,
         video=VideoEncoding(
             fps=ours.fps,
             crf=ours.crf,

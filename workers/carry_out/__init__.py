@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from egress.logs import about
-from workers.carry_out import answers, calls, recordings, sessions
+from workers.carry_out import answers, calls, pages, participants, recordings, sessions, speech
 from workers.carry_out.request import Outcome, Request
 from workers.ledger.database import Ledger
 from workers.ledger.sealed import keyring_of
@@ -19,10 +19,22 @@ from workers.messages import (
     CallSessionEnded,
     CallSessionStarted,
     Message,
+    ModerateParticipant,
+    Pin,
+    SendClosedCaption,
+    StartClosedCaptions,
     StartRecording,
+    StartTranscription,
+    StartWebRecording,
     StopAll,
+    StopClosedCaptions,
     StopRecording,
+    StopTranscription,
+    StopWebRecording,
+    Unpin,
     UpdateCall,
+    UpdateRecording,
+    UpdateTranscription,
     parse,
 )
 from workers.payload import shown
@@ -36,7 +48,19 @@ log = logging.getLogger(__name__)
 _DEEDS: Mapping[type[Message], Callable[[Session, Settings, Any, Request], Outcome]] = {
     StartRecording: recordings.start,
     StopRecording: recordings.stop,
+    UpdateRecording: recordings.update,
+    StartWebRecording: pages.start,
+    StopWebRecording: pages.stop,
     StopAll: recordings.stop_all,
+    Pin: participants.pin,
+    Unpin: participants.unpin,
+    ModerateParticipant: participants.moderate,
+    StartTranscription: speech.start_transcription,
+    StopTranscription: speech.stop_transcription,
+    UpdateTranscription: speech.update,
+    StartClosedCaptions: speech.start_closed_captions,
+    StopClosedCaptions: speech.stop_closed_captions,
+    SendClosedCaption: speech.send,
     CallSessionStarted: sessions.started,
     CallSessionEnded: sessions.ended,
     UpdateCall: calls.update,

@@ -20,6 +20,13 @@ from workers.sentences import IDENTIFIER
 RECORDING_TYPES = ("composite", "individual", "raw")
 """What events may say. Only composite recordings are made."""
 
+_STARTS = {
+    "start_recording": "recording",
+    "start_web_recording": "recording",
+    "start_transcription": "transcription",
+    "start_closed_captions": "closed_captions",
+}
+"""Messages that ask for an output, and what their failure is called."""
 _ERROR_CODES = {400: "bad_message", 403: "recording_disabled", 404: "not_found", 409: "conflict"}
 
 
@@ -40,8 +47,8 @@ def refused(tx: Session, message_type: str, payload: object, request: Request, e
     if request_id is not None and not _storable(request_id, 128):
         request_id = None
     # What runs already is told by its own events: the call's recording has not failed.
-    if message_type == "start_recording" and cid is not None and error.egress_id is None:
-        _tell_failure(tx, fields, cid, request_id, request, error)
+    if message_type in _STARTS and cid is not None and error.egress_id is None:
+        _tell_failure(tx, message_type, fields, cid, request_id, request, error)
     if request_id is not None:
         _put(tx, message_type, cid, request_id, request, Outcome([]), error)
 
@@ -79,20 +86,27 @@ def _put(
 
 
 def _tell_failure(
-    tx: Session, fields: dict[Any, Any], cid: str, request_id: str | None, request: Request, error: Refused
+    tx: Session,
+    message_type: str,
+    fields: dict[Any, Any],
+    cid: str,
+    request_id: str | None,
+    request: Request,
+    error: Refused,
 ) -> None:
-    """``call.recording_failed``: somebody may be waiting for that recording."""
+    """``call.recording_failed``, or what it is of another output: somebody may be waiting for it."""
     given = _text(fields, "egress_id")
     known = given is not None and re.fullmatch(IDENTIFIER, given)
-    recording_type = _text(fields, "recording_type")
-    event = payloads.recording_failed(
-        cid,
-        given if known and given is not None else derived_id(cid, request_id or request.message_id),
-        recording_type if recording_type in RECORDING_TYPES else "composite",
-        request.now,
-        str(error)[:1000],
-        _ERROR_CODES[error.code],
-    )
+    egress_id = given if known and given is not None else derived_id(cid, request_id or request.message_id)
+    told, code = str(error)[:1000], _ERROR_CODES[error.code]
+    kind = _STARTS[message_type]
+    if kind != "recording":
+        code = f"{kind}_disabled" if error.code == 403 else code
+        event = payloads.speech_failed(kind, cid, egress_id, request.now, told, code)
+    else:
+        said = _text(fields, "recording_type")
+        recording_type = said if said in RECORDING_TYPES else "composite"
+        event = payloads.recording_failed(cid, egress_id, recording_type, request.now, told, code)
     outbox.put(tx, event, request.now, event_id=derived_event("refused", cid, request.message_id))
 
 

@@ -7,7 +7,8 @@ from sqlalchemy.orm import Session
 from workers.calls.settings import whole
 from workers.calls.stores import checked
 from workers.carry_out.request import Outcome, Request
-from workers.ledger import calls
+from workers.carry_out.speech import speak
+from workers.ledger import calls, speech
 from workers.ledger.tables import Call
 from workers.messages import CallSessionStarted, UpdateCall
 from workers.settings import Settings
@@ -15,7 +16,11 @@ from workers.settings import Settings
 
 def update(tx: Session, settings: Settings, message: UpdateCall, request: Request) -> Outcome:
     call = calls.known(tx, message.call_cid, request.now)
-    return Outcome([], changed=change(settings, call, message, request))
+    changed = change(settings, call, message, request)
+    if "transcription.language" in changed:
+        language = whole(settings, call.cid, call.settings or {}).transcription.language
+        speak(speech.running(tx, call.cid), language, request.now)
+    return Outcome([], changed=changed)
 
 
 def change(settings: Settings, call: Call, message: UpdateCall | CallSessionStarted, request: Request) -> list[str]:

@@ -46,6 +46,8 @@ events_app = typer.Typer(invoke_without_command=True)
 app.add_typer(events_app, name="events")
 storage_app = typer.Typer(help="Where files go.", no_args_is_help=True)
 app.add_typer(storage_app, name="storage")
+layout_app = typer.Typer(help="What recordings look like.", no_args_is_help=True)
+app.add_typer(layout_app, name="layout")
 key_app = typer.Typer(invoke_without_command=True)
 app.add_typer(key_app, name="key")
 
@@ -220,6 +222,32 @@ def storage_check(
     from workers.cli.storage import check
 
     check(name, json)
+
+
+@layout_app.command("preview")
+def layout_preview(
+    layout: Annotated[str, typer.Argument(help="grid, spotlight, single-participant, or another name of them.")],
+    options: Annotated[str, typer.Option(help="Its options as JSON, or @FILE.")] = "{}",
+    guests: Annotated[int, typer.Option(help="How many guests there are.")] = 5,
+    share: Annotated[bool, typer.Option("--share/--no-share", help="Whether the first one shares a screen.")] = False,
+    speaker: Annotated[int, typer.Option(help="Which guest speaks; 0 for none.")] = 2,
+    quality: Annotated[str, typer.Option(help="The canvas, such as 1080p or portrait-720x1280.")] = "720p",
+    css: Annotated[str | None, typer.Option(help="A style sheet: its URL, or a file.")] = None,
+    out: Annotated[Path, typer.Option(help="The picture to write (PNG).")] = Path("layout.png"),
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Show it on a page of this machine that follows the files instead.")
+    ] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of that page; 0 takes any that is free.")] = 0,
+) -> None:
+    """Draw a layout as it would be recorded, with guests that are not there: no call is needed."""
+    from workers.cli import layout as commands
+    from workers.preview.asked import Asked
+
+    asked = Asked(layout, options, guests, share, quality, speaker or None, css)
+    if serve:
+        commands.serve(asked, port)
+    else:
+        commands.preview(asked, out)
 
 
 @app.command()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -41,21 +42,27 @@ def _with_bar(seconds: float, settings: Settings, console: Console) -> demo.Resu
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("starting a worker", total=seconds, people="")
 
-        def tell(step: demo.Step) -> None:
+        def tell(step: demo.Step | demo.Caption) -> None:
+            if isinstance(step, demo.Caption):
+                bar.console.print(f"[bold]{escape(step.name)}:[/] {escape(step.text)}", highlight=False)
+                return
             people = f"{step.participants} guests" if step.participants else ""
             bar.update(task, description=step.what, completed=min(step.recorded, seconds), people=people)
 
         return asyncio.run(demo.run(seconds, settings, tell))
 
 
-def _lines(seconds: float) -> Callable[[demo.Step], None]:
+def _lines(seconds: float) -> Callable[[demo.Step | demo.Caption], None]:
     """Plain lines for logs: when something new begins, and every few seconds while it lasts."""
     begun = time.monotonic()
     last = ("", begun)
 
-    def tell(step: demo.Step) -> None:
+    def tell(step: demo.Step | demo.Caption) -> None:
         nonlocal last
         now = time.monotonic()
+        if isinstance(step, demo.Caption):
+            print(f"{now - begun:5.1f} s  {step.name}: {step.text}", flush=True)
+            return
         if step.what == last[0] and now - last[1] < 3:
             return
         last = (step.what, now)
@@ -73,8 +80,12 @@ def _show(result: demo.Result, console: Console) -> None:
         listing.add_row(name, f"{file.duration or 0:.2f} s", f"{(file.size or 0) / 1e6:.2f} MB")
     told = Table("time", "event", title="Events", title_justify="left", box=None)
     for event in result.events:
-        told.add_row(event["created_at"][11:23], event["type"])
+        if event["type"] != "call.closed_caption":
+            told.add_row(event["created_at"][11:23], event["type"])
     console.print()
+    for line in result.transcript:
+        told_at = line["start_time"][11:19]
+        console.print(f"{told_at}  {line['speaker_id']}: {line['text']}", highlight=False, soft_wrap=True)
     console.print(listing)
     console.print()
     console.print(told)

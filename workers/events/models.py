@@ -99,6 +99,117 @@ class CallRecordingFailedEvent(_RecordingEvent):
     """The same for programs: a stable word."""
 
 
+class _SpeechEvent(_CallEvent):
+    egress_id: str
+    """The egress: what its request named, or what was made of the request."""
+
+
+class CallTranscriptionStartedEvent(_SpeechEvent):
+    """What is said is written down from now on. Told once, however often that is taken up again."""
+
+    type: Literal["call.transcription_started"] = "call.transcription_started"
+
+
+class CallTranscriptionStoppedEvent(_SpeechEvent):
+    """A message stopped the transcription. Its other ends, and failures, are not told by this event."""
+
+    type: Literal["call.transcription_stopped"] = "call.transcription_stopped"
+
+
+class CallTranscription(_Told):
+    """A transcript, delivered. It is a part of the event ``call.transcription_ready``."""
+
+    end_time: Time
+    """When the transcription ended, or the last word of it was said."""
+    filename: str
+    """The name of the file, without folders."""
+    session_id: str
+    """The session of the call."""
+    start_time: Time
+    """When the transcription began."""
+    url: str
+    """Where the store has it."""
+    language: str | None = None
+    """The language into which it is translated; left out of the transcript of what was said."""
+
+
+class CallTranscriptionReadyEvent(_SpeechEvent):
+    """A transcript is in its store, and what accompanies it too. Each language has a transcript of its own."""
+
+    type: Literal["call.transcription_ready"] = "call.transcription_ready"
+    call_transcription: CallTranscription
+
+
+class CallTranscriptionFailedEvent(_SpeechEvent):
+    """A transcription is over and not what was asked for. What there is of it will still be delivered and told."""
+
+    type: Literal["call.transcription_failed"] = "call.transcription_failed"
+    error: str
+    """What happened: a sentence for people."""
+    error_code: str
+    """The same for programs: a stable word."""
+
+
+class CallClosedCaptionsStartedEvent(_SpeechEvent):
+    """What is said is told from now on. Told once, however often that is taken up again."""
+
+    type: Literal["call.closed_captions_started"] = "call.closed_captions_started"
+
+
+class CallClosedCaptionsStoppedEvent(_SpeechEvent):
+    """What is said is not told any more: all of it that will be told was told before this event."""
+
+    type: Literal["call.closed_captions_stopped"] = "call.closed_captions_stopped"
+
+
+class CallClosedCaptionsFailedEvent(_SpeechEvent):
+    """Closed captions are over and not what was asked for."""
+
+    type: Literal["call.closed_captions_failed"] = "call.closed_captions_failed"
+    error: str
+    """What happened: a sentence for people."""
+    error_code: str
+    """The same for programs: a stable word."""
+
+
+class CaptionUser(_Told):
+    """Who speaks, as the call has them."""
+
+    id: str
+    role: str
+    """The first of their roles; empty when the call tells none."""
+    name: str | None = None
+    image: str | None = None
+
+
+class CallClosedCaption(_Told):
+    """Something that somebody said. It is told once and never changed."""
+
+    id: str
+    text: str
+    start_time: Time
+    """When it began. With ``speaker_id`` it is unlike that of any other caption: a translation's is some milliseconds
+    later than what it translates."""
+    end_time: Time
+    """When its last word ended."""
+    speaker_id: str
+    """The user id of who speaks."""
+    user: CaptionUser
+    language: str
+    """The language of the text (ISO 639-1); empty when it is not known."""
+    translated: bool
+    """Whether something else was said, in another language."""
+    service: str | None = None
+    """What made the text of it."""
+
+
+class ClosedCaptionEvent(_CallEvent):
+    """Somebody said something."""
+
+    type: Literal["call.closed_caption"] = "call.closed_caption"
+    closed_caption: CallClosedCaption
+
+
 class RequestError(_Told):
     """Why a request was refused."""
 
@@ -152,13 +263,21 @@ class EgressWarningEvent(_CallEvent):
     """Which of their tracks."""
 
 
-EVENTS: dict[str, type[BaseModel]] = {
+EVENTS: dict[str, type[_Told]] = {
     model.model_fields["type"].default: model
     for model in (
         CallRecordingStartedEvent,
         CallRecordingStoppedEvent,
         CallRecordingReadyEvent,
         CallRecordingFailedEvent,
+        CallTranscriptionStartedEvent,
+        CallTranscriptionStoppedEvent,
+        CallTranscriptionReadyEvent,
+        CallTranscriptionFailedEvent,
+        CallClosedCaptionsStartedEvent,
+        CallClosedCaptionsStoppedEvent,
+        CallClosedCaptionsFailedEvent,
+        ClosedCaptionEvent,
         EgressRequestAnsweredEvent,
         EgressWarningEvent,
     )

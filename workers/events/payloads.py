@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from egress.protocol import Spoken
 from workers.events.models import (
     EVENTS,
     CallRecordingFailedEvent,
     CallRecordingReadyEvent,
     CallRecordingStartedEvent,
     CallRecordingStoppedEvent,
+    CallTranscriptionReadyEvent,
+    ClosedCaptionEvent,
     EgressRequestAnsweredEvent,
     EgressWarningEvent,
     rfc3339,
@@ -25,11 +28,15 @@ __all__ = [
     "STOPPED",
     "TYPES",
     "WARNING",
+    "closed_caption",
     "recording_event",
     "recording_failed",
     "recording_ready",
     "request_answered",
     "rfc3339",
+    "speech_event",
+    "speech_failed",
+    "transcription_ready",
     "warning",
 ]
 
@@ -79,12 +86,67 @@ def recording_ready(
     recording = {
         "end_time": end_time,
         "filename": filename,
-        "recording_type": recording_type,
+        "recording_type": _told(recording_type),
         "session_id": session_id,
         "start_time": start_time,
         "url": url,
     }
     return CallRecordingReadyEvent.model_validate({**fields, "call_recording": recording}).payload()
+
+
+def speech_event(type_: str, call_cid: str, egress_id: str, created_at: datetime, **more: str) -> dict[str, Any]:
+    """Steps of transcriptions and closed captions that need no more than to be named."""
+    fields = {"created_at": created_at, "call_cid": call_cid, "egress_id": egress_id, **more}
+    return EVENTS[type_].model_validate(fields).payload()
+
+
+def speech_failed(
+    kind: str, call_cid: str, egress_id: str, created_at: datetime, error: str, error_code: str
+) -> dict[str, Any]:
+    """``kind`` is ``transcription`` or ``closed_captions``."""
+    return speech_event(f"call.{kind}_failed", call_cid, egress_id, created_at, error=error, error_code=error_code)
+
+
+def transcription_ready(
+    call_cid: str,
+    egress_id: str,
+    created_at: datetime,
+    *,
+    session_id: str,
+    filename: str,
+    url: str,
+    start_time: datetime,
+    end_time: datetime,
+    language: str | None = None,
+) -> dict[str, Any]:
+    """``language`` is that of a translation."""
+    transcription = {
+        "end_time": end_time,
+        "filename": filename,
+        "session_id": session_id,
+        "start_time": start_time,
+        "url": url,
+        "language": language,
+    }
+    fields = {"created_at": created_at, "call_cid": call_cid, "egress_id": egress_id}
+    return CallTranscriptionReadyEvent.model_validate({**fields, "call_transcription": transcription}).payload()
+
+
+def closed_caption(call_cid: str, spoken: Spoken, created_at: datetime) -> dict[str, Any]:
+    user = {"id": spoken.user_id, "role": spoken.role, "name": spoken.name or None, "image": spoken.image}
+    caption = {
+        "id": spoken.id,
+        "text": spoken.text,
+        "start_time": spoken.start_time,
+        "end_time": spoken.end_time,
+        "speaker_id": spoken.user_id,
+        "user": user,
+        "language": spoken.language,
+        "translated": spoken.translated,
+        "service": spoken.service or None,
+    }
+    fields = {"created_at": created_at, "call_cid": call_cid, "closed_caption": caption}
+    return ClosedCaptionEvent.model_validate(fields).payload()
 
 
 def request_answered(
@@ -141,10 +203,15 @@ def warning(
     ).payload()
 
 
+def _told(recording_type: str) -> str:
+    """The type as events have it: whoever takes them knows a recording of a web page as a composite one."""
+    return "composite" if recording_type == "web" else recording_type
+
+
 def _common(call_cid: str, egress_id: str, recording_type: str, created_at: datetime) -> dict[str, Any]:
     return {
         "created_at": created_at,
         "call_cid": call_cid,
         "egress_id": egress_id,
-        "recording_type": recording_type,
+        "recording_type": _told(recording_type),
     }

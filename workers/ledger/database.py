@@ -26,7 +26,7 @@ from workers.observing import metrics
 
 __all__ = ["HEAD", "Ledger", "LedgerConflict", "LedgerError", "LedgerUnavailable"]
 
-HEAD = "0003"
+HEAD = "0005"
 """The migration that this code is written for."""
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, object_session
 
 from storage.keys import KeyFields, fill
 from workers.events import payloads
-from workers.ledger import lifecycle
+from workers.ledger import lifecycle, transcripts
 from workers.ledger.outbox import put
 from workers.ledger.tables import Egress, File
 
@@ -89,6 +89,8 @@ def dropped(tx: Session, file: File, error: str, now: datetime) -> None:
         return
     file.state, file.error, file.upload = "dropped", error[:1000], None
     egress = tx.get_one(Egress, file.egress_id)
+    if egress.kind == "transcription":
+        transcripts.delivered(tx, egress, now)
     lifecycle.settle(tx, egress, now)
 
 
@@ -105,6 +107,10 @@ def delivered(
     file.state, file.url, file.size, file.error, file.upload = "delivered", url, size, None, leftover
     egress = tx.get_one(Egress, file.egress_id)
     assert file.key is not None and file.end_time is not None
+    if egress.kind == "transcription":
+        transcripts.delivered(tx, egress, now)
+        lifecycle.settle(tx, egress, now)
+        return
     payload = payloads.recording_ready(
         egress.call_cid,
         egress.id,
@@ -118,6 +124,7 @@ def delivered(
     )
     put(tx, payload, now)
     lifecycle.settle(tx, egress, now)
+    transcripts.accompanied(tx, egress)
 
 
 def deliverable(tx: Session) -> Sequence[File]:

@@ -8,8 +8,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session, object_session
 
-from workers.events import payloads
-from workers.ledger import manifests
+from workers.ledger import manifests, steps
 from workers.ledger.outbox import put
 from workers.ledger.states import LIVE, State, moved
 from workers.ledger.tables import Egress, File
@@ -48,7 +47,7 @@ def started(tx: Session, egress: Egress, at: datetime, now: datetime) -> None:
         move(egress, State.ACTIVE, now)
     if egress.started_at is None:
         egress.started_at = at
-        _tell(tx, payloads.STARTED, egress, now)
+        put(tx, steps.started(egress, now), now)
 
 
 def stopping(egress: Egress, now: datetime) -> None:
@@ -61,10 +60,12 @@ def stopped(tx: Session, egress: Egress, reason: str, at: datetime, now: datetim
     stopping(egress, now)
     if State(egress.state) is State.STOPPING:
         move(egress, State.FINALIZING, now)
+        # Whatever else ends it gives the reason together with the wish.
+        by_message = egress.desired == "stop" and egress.stop_reason is None
         egress.stopped_at = at
         egress.stop_reason = reason[:200]
-        if egress.started_at is not None:
-            _tell(tx, payloads.STOPPED, egress, now)
+        if egress.started_at is not None and (told := steps.stopped(egress, now, by_message=by_message)) is not None:
+            put(tx, told, now)
 
 
 def closed(tx: Session, egress: Egress, reason: str, at: datetime, now: datetime) -> None:
@@ -85,7 +86,9 @@ def settle(tx: Session, egress: Egress, now: datetime) -> None:
     states = tx.scalars(select(File.state).where(File.egress_id == egress.id)).all()
     if any(state in UNFINISHED for state in states):
         return
-    if "delivered" in states:
+    if egress.kind == "transcription" and egress.started_at is not None and not states:
+        return  # its transcript is still to be made
+    if "delivered" in states or (egress.kind == "closed_captions" and egress.started_at is not None):
         move(egress, State.COMPLETE, now)
         manifests.settle(tx, egress)
     elif egress.started_at is None:
@@ -108,12 +111,5 @@ def failed(tx: Session, egress: Egress, code: str, error: str, now: datetime) ->
 def _over(tx: Session, egress: Egress, state: State, code: str, error: str, now: datetime) -> None:
     move(egress, state, now)
     egress.error, egress.error_code = error[:1000], code[:64]
-    payload = payloads.recording_failed(
-        egress.call_cid, egress.id, egress.recording_type, now, egress.error, egress.error_code
-    )
-    put(tx, payload, now)
+    put(tx, steps.failed(egress, egress.error, egress.error_code, now), now)
     manifests.settle(tx, egress)
-
-
-def _tell(tx: Session, type_: str, egress: Egress, now: datetime) -> None:
-    put(tx, payloads.recording_event(type_, egress.call_cid, egress.id, egress.recording_type, now), now)

@@ -23,7 +23,7 @@ SUFFIX = ".manifest.json"
 TRYING = 120.0
 """Seconds for which a manifest is left to the worker that tries to deliver it: longer than a store may take."""
 
-_KINDS = ("composite_recording",)
+_KINDS = ("composite_recording", "web_recording", "transcription")
 _ENDED = (State.COMPLETE, State.FAILED)
 _OVER = ("delivered", "dropped")
 
@@ -90,8 +90,21 @@ def take(tx: Session, reach: Reach, store: str) -> Due | None:
     row.not_before = now + timedelta(seconds=TRYING)
     egress = tx.get_one(Egress, row.egress_id)
     files = tx.scalars(select(File).where(File.egress_id == egress.id).order_by(File.part, File.id)).all()
-    told = Told.of(egress, files, receptions.of(tx, egress.id))
+    told = Told.of(egress, files, receptions.of(tx, egress.id), _beside(tx, egress))
     return Due(egress.id, egress.call_cid, row.key, row.revision, told.text())
+
+
+def _beside(tx: Session, egress: Egress) -> list[tuple[Egress, File]]:
+    """The files of recordings of the same session that are in their stores, where a transcript goes with them."""
+    if egress.kind != "transcription":
+        return []
+    query = (
+        select(Egress, File)
+        .join(File, File.egress_id == Egress.id)
+        .where(Egress.session_id == egress.session_id, Egress.kind != egress.kind, File.state == "delivered")
+        .order_by(File.start_time, File.id)
+    )
+    return [(recording, file) for recording, file in tx.execute(query)]
 
 
 def delivered(tx: Session, due: Due, url: str) -> None:

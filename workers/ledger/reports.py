@@ -18,9 +18,10 @@ from egress.protocol import (
     Progress,
     Refused,
     Report,
+    Spoken,
     Warned,
 )
-from workers.ledger import files, lifecycle, receptions, sessions, warned
+from workers.ledger import files, lifecycle, receptions, sessions, speech, warned
 from workers.ledger.claims import owned
 from workers.ledger.states import State
 from workers.ledger.tables import CallSession, Egress
@@ -64,12 +65,18 @@ def _apply(tx: Session, session: CallSession, report: Report, template: str, hos
             sessions.ended(tx, session, ROOM_ENDED, now)
         return
     egress = _egress(tx, session.id, report)
+    if isinstance(report, Spoken):
+        egresses = (tx.get(Egress, id_) for id_ in report.egress_ids)
+        speech.said(tx, [one for one in egresses if one is not None and one.session_id == session.id], report, now)
+        return
     if isinstance(report, Warned):
         warned.tell(tx, session, report, now)
         return
     if egress is None:
         return
     finished = State(egress.state).over
+    if isinstance(report, EgressEnded | EgressFailed):
+        egress.host = host
     if isinstance(report, EgressEnded | EgressFailed) and report.reception is not None:
         receptions.add(tx, egress.id, session.epoch, report.reception)
     match report:
@@ -78,6 +85,10 @@ def _apply(tx: Session, session: CallSession, report: Report, template: str, hos
         case PartOpened() | PartClosed():
             _write_part(tx, egress, session.epoch, report, template, host)
         case EgressStarted() if not finished:
+            if report.quality is not None:
+                # Chosen by what was seen: whoever goes on with it keeps to that, so that its parts fit together.
+                layout = {**egress.spec.get("layout", {}), "detect_orientation": False}
+                egress.spec = {**egress.spec, "quality": report.quality.value, "layout": layout}
             lifecycle.started(tx, egress, report.at, now)
         case EgressStopped() | EgressEnded() if _goes_on(egress, report):
             pass

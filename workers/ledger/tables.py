@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, Double, ForeignKey, Index, Integer, String, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, DateTime, Double, ForeignKey, Index, Integer, String, Text, UniqueConstraint
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -50,6 +50,8 @@ class Call(Base):
     """The room of the call, where a message named it for all sessions to come."""
     heard: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     """When, by the clocks of those who sent them, messages were sent that later ones must not be undone by."""
+    directions: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """What was said of participants while no session was open: the next one begins with it."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime | None]
 
@@ -71,6 +73,10 @@ class CallSession(Base):
     participants: Mapped[int] = mapped_column(Integer, default=0)
     end_reason: Mapped[str | None] = mapped_column(String(64))
     """Why it is to end, or ended: everything of it is stopped, nothing of it begins any more."""
+    directions: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """Pins and moderation (:mod:`workers.ledger.directions`)."""
+    revision: Mapped[int] = mapped_column(Integer, default=0)
+    """Counts what its attendant has to be told anew: directions, and layouts of what runs."""
     owner: Mapped[str | None] = mapped_column(String(128))
     epoch: Mapped[int] = mapped_column(Integer, default=0)
     lease_expires: Mapped[datetime | None]
@@ -99,7 +105,11 @@ class Egress(Base):
     asked_ms: Mapped[int | None] = mapped_column(BigInteger)
     """When its message was sent, in milliseconds of Unix time by the sender's clock."""
     spec: Mapped[dict[str, Any]] = mapped_column(Sealed)
+    heard: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    """When messages were sent that changed its layout, by the clocks of their senders."""
     storage: Mapped[str] = mapped_column(String(64))
+    host: Mapped[str | None] = mapped_column(String(128))
+    """The worker whose attendant told of its end: what is made of it then is made there."""
     next_part: Mapped[int] = mapped_column(Integer, default=1)
     files_closed: Mapped[bool] = mapped_column(default=False)
     """Nothing more will be written; what is left is delivery."""
@@ -161,6 +171,25 @@ class Manifest(Base):
     not_before: Mapped[datetime]
     """When it is tried next, by the ledger's clock."""
     error: Mapped[str | None] = mapped_column(String(1000))
+
+
+class TranscriptLine(Base):
+    """Something that was said in a call, kept until the transcript that it belongs to is delivered."""
+
+    __tablename__ = "transcript_lines"
+    __table_args__ = (UniqueConstraint("egress_id", "spoken"),)
+    id: Mapped[int] = mapped_column(_Row, primary_key=True, autoincrement=True)
+    egress_id: Mapped[str] = mapped_column(ForeignKey("egresses.id"))
+    spoken: Mapped[str] = mapped_column(String(64))
+    """The id of what was said: told again, it is here already."""
+    start_time: Mapped[datetime]
+    stop_time: Mapped[datetime]
+    speaker_id: Mapped[str] = mapped_column(String(256))
+    name: Mapped[str] = mapped_column(String(256))
+    language: Mapped[str] = mapped_column(String(16))
+    translated: Mapped[bool] = mapped_column(default=False)
+    text: Mapped[str] = mapped_column(Text)
+    words: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class WorkerHost(Base):

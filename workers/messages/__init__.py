@@ -8,9 +8,25 @@ from egress.sealing import Keyring
 from workers.calls.projects import Projects
 from workers.messages import hosted
 from workers.messages.calls import UpdateCall
-from workers.messages.recordings import StartRecording, StopAll, StopRecording
+from workers.messages.participants import ModerateParticipant, Pin, Unpin
+from workers.messages.recordings import (
+    StartRecording,
+    StartWebRecording,
+    StopAll,
+    StopRecording,
+    StopWebRecording,
+    UpdateRecording,
+)
 from workers.messages.sessions import CallSessionEnded, CallSessionStarted
 from workers.messages.shape import Message
+from workers.messages.speech import (
+    SendClosedCaption,
+    StartClosedCaptions,
+    StartTranscription,
+    StopClosedCaptions,
+    StopTranscription,
+    UpdateTranscription,
+)
 from workers.payload import check, shown
 from workers.refused import BadMessage
 from workers.sentences import sentences
@@ -20,10 +36,22 @@ __all__ = [
     "CallSessionEnded",
     "CallSessionStarted",
     "Message",
+    "ModerateParticipant",
+    "Pin",
+    "SendClosedCaption",
+    "StartClosedCaptions",
     "StartRecording",
+    "StartTranscription",
+    "StartWebRecording",
     "StopAll",
+    "StopClosedCaptions",
     "StopRecording",
+    "StopTranscription",
+    "StopWebRecording",
+    "Unpin",
     "UpdateCall",
+    "UpdateRecording",
+    "UpdateTranscription",
     "named",
     "parse",
 ]
@@ -31,7 +59,19 @@ __all__ = [
 MESSAGES: dict[str, type[Message]] = {
     "start_recording": StartRecording,
     "stop_recording": StopRecording,
+    "update_recording": UpdateRecording,
+    "start_web_recording": StartWebRecording,
+    "stop_web_recording": StopWebRecording,
+    "start_transcription": StartTranscription,
+    "stop_transcription": StopTranscription,
+    "update_transcription": UpdateTranscription,
+    "start_closed_captions": StartClosedCaptions,
+    "stop_closed_captions": StopClosedCaptions,
+    "send_closed_caption": SendClosedCaption,
     "stop_all": StopAll,
+    "pin": Pin,
+    "unpin": Unpin,
+    "moderate_participant": ModerateParticipant,
     "call_session_started": CallSessionStarted,
     "call_session_ended": CallSessionEnded,
     "update_call": UpdateCall,

@@ -180,7 +180,7 @@ def _begin(tx: Session, wish: wishes.Wish, now: datetime) -> str:
     try:
         written = wishes.want(tx, wish, now)
     except Refused as error:
-        return f"a {wish.recording_type} recording does not start by itself: {error}"
+        return f"{wishes.called(wish)} does not start by itself: {error}"
     return f"{written.egress_id} {'starts by itself' if written.created else 'runs already'}"
 
 

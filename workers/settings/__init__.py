@@ -33,8 +33,10 @@ from workers.settings.sections import (
     HttpSettings,
     LedgerSettings,
     LogSettings,
+    PageSettings,
     RecordingSettings,
     SecretSettings,
+    SpeechSettings,
     SpoolSettings,
     StorageSettings,
 )
@@ -83,6 +85,7 @@ class Settings(BaseSettings):
     ``type``, ``room`` and, in ``project``, the name of one needs no URL and no secrets."""
     events: EventSettings = EventSettings()
     recording: RecordingSettings = RecordingSettings()
+    speech: SpeechSettings = SpeechSettings()
     spool: SpoolSettings = SpoolSettings()
     attendants: AttendantSettings = AttendantSettings()
     agent: AgentSettings = AgentSettings()
@@ -90,6 +93,7 @@ class Settings(BaseSettings):
     http: HttpSettings = HttpSettings()
     logs: LogSettings = LogSettings()
     guard: GuardSettings = GuardSettings()
+    pages: PageSettings = PageSettings()
     ice_networks: list[str] = Field(default_factory=list)
     """Local networks on which ICE may offer addresses; none named is every address but loopback."""
     ice_servers: list[dict[str, Any]] = Field(default_factory=list, repr=False)

@@ -105,6 +105,34 @@ class RecordingSettings(Section):
     """Whether a JSON file beside each recording's files tells of them and of how the call came in."""
 
 
+class SpeechSettings(Section):
+    """What makes text of speech, on each host."""
+
+    model: str | None = Field(default=None, min_length=1, max_length=500)
+    """A model's name, such as ``small``, or a local folder; None refuses transcription and closed captions."""
+    engine: str = Field(default="faster-whisper", pattern=r"^[A-Za-z0-9_.-]{1,64}$")
+    """Found among the entry points ``wallflower.speech_engines``."""
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
+    compute_type: Literal["int8", "int8_float32", "int8_float16", "int8_bfloat16", "int16", "float16", "float32"] = (
+        "int8"
+    )
+    threads: int = Field(default=2, ge=1, le=64)
+    """Threads of one inference."""
+    workers: int = Field(default=1, ge=1, le=16)
+    """Inferences at once."""
+    beam_size: int = Field(default=5, ge=1, le=20)
+    download: bool = False
+    """Whether a model that is given by name may be fetched from the network; else it must be on this machine."""
+    languages: list[str] = Field(default_factory=list, max_length=100)
+    """The only languages that calls may speak here, with ``auto`` for finding out; none named is all of them."""
+    translators: dict[str, Path] = Field(default_factory=dict)
+    """Folders of CTranslate2 models that translate, by the language into which they do."""
+    formats: tuple[Literal["srt", "vtt", "txt"], ...] = ("srt", "vtt")
+    """What is put beside each transcript (JSON lines)."""
+    details: tuple[Literal["language", "words"], ...] = ()
+    """What lines of transcripts tell beside who said what when: the language, the times of single words."""
+
+
 class SpoolSettings(Section):
     reserve_hours: float = Field(default=1.0, ge=0)
     """Hours at the highest bit rate for which a recording must find room when it starts."""
@@ -167,6 +195,15 @@ class HttpSettings(Section):
     host: str = "127.0.0.1"
     port: int | None = Field(default=None, ge=0, le=65535)
     """None serves nothing; 0 is any free port, which is logged."""
+
+
+class PageSettings(Section):
+    """Web pages that are recorded live."""
+
+    webrtc: bool = True
+    """Whether WebRTC in a page may speak to others than the guarded proxy. Apps that join a call need that."""
+    max_duration_seconds: float = Field(default=14_400.0, ge=0)
+    """Seconds after which a web recording ends whose message says nothing of it; 0 is no limit."""
 
 
 class LogSettings(Section):

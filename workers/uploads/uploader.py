@@ -28,6 +28,7 @@ from workers.tenure import Tenure
 from workers.uploads.lane import Lane, Limits
 from workers.uploads.manifests import Manifests
 from workers.uploads.others import see_to_leftovers, take_over
+from workers.uploads.transcripts import Transcripts
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ class Uploader:
         limits = Limits(storage.concurrency, storage.part_size, storage.tail_seconds, behind)
         self._lanes = {name: Lane(name, target, ledger, self._host, limits) for name, target in stores.items()}
         self._manifests = Manifests(ledger, settings, stores)
+        self._transcripts = Transcripts(ledger, settings)
         self._wake = asyncio.Event()
         self._salvages: set[asyncio.Task[None]] = set()
         self._leftovers: asyncio.Task[None] | None = None
@@ -67,6 +69,7 @@ class Uploader:
             while True:
                 self._wake.clear()
                 await self._see_to_others()
+                await self._transcripts.look()
                 await self._look()
                 await self._manifests.look()
                 with contextlib.suppress(TimeoutError):
@@ -86,7 +89,7 @@ class Uploader:
             return False
         if await self._ledger.read(lambda tx: uploads.waiting(tx, self._host)):
             return False
-        return await self._manifests.done()
+        return await self._transcripts.done() and await self._manifests.done()
 
     def salvage(self, left: list[File]) -> None:
         """Make what a dead attendant left deliverable, in the background. Files of other hosts are theirs."""

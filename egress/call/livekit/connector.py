@@ -59,6 +59,14 @@ class LivekitConnector:
         """What tells the room, where the address asks for it. Raises ConnectorError when its token may not."""
         return LivekitTeller(address) if address.tell_room else None
 
+    def page_pass(self, address: Any, identity: str) -> tuple[str, str] | None:
+        """Where the server is and a token for a page; None where there is only a ready token, which is ours alone."""
+        if address.api_key is None:
+            return None
+        from egress.call.livekit.token import join_token
+
+        return address.ws_url, join_token(address, identity, recorder=True)
+
     async def check(self, project: Mapping[str, Any]) -> str:
         """Ask the server that a project names one question. Raises ConnectorError, or OSError when it is away."""
         address = LivekitAddress.model_validate({"room": _NO_ROOM, **project})

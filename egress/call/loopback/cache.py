@@ -11,7 +11,7 @@ from pathlib import Path
 
 import av
 
-from egress.call.loopback import guests
+from egress.call.loopback import guests, lines
 from egress.call.loopback.cast import Guest
 from egress.call.loopback.guests import Content, content
 
@@ -26,7 +26,8 @@ def folder() -> Path:
 
 def cached_content(guest: Guest) -> Content:
     """The guest's content, from the cache or made now. A cache that cannot be read or written only costs time."""
-    made_by = Path(guests.__file__).read_bytes() + av.__version__.encode() + repr(guest).encode()
+    voice = lines.FOLDER / f"{guest.id}.opus"
+    made_by = Path(guests.__file__).read_bytes() + voice.read_bytes() + av.__version__.encode() + repr(guest).encode()
     path = folder() / f"{guest.id}-{hashlib.sha256(made_by).hexdigest()[:16]}"
     with contextlib.suppress(OSError, ValueError):
         return unpack(path.read_bytes())

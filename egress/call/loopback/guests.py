@@ -1,4 +1,4 @@
-"""What the synthetic guests look and sound like: loops encoded once, with a face and a voice."""
+"""What the synthetic guests look like, and how they say nothing: loops encoded once, with a face that speaks."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from egress.call.loopback.cast import Guest
+from egress.call.loopback.lines import PACKET_MS, voice
 
 WIDTH, HEIGHT = 640, 360
 FPS = 24
 LOOP = 4
-"""Seconds after which picture and voice begin anew."""
+"""Seconds after which the picture begins anew."""
 KEY_INTERVAL = FPS // 2
 """Pictures from one key frame to the next; loops can be entered at each."""
-PACKET_MS = 20
 SAMPLE_RATE = 48_000
 _VOICE_RATE = 16_000
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a guest sends. Each list is one loop: pictures by number, packets of sound by number."""
+    """What a guest sends. Each list is one loop: pictures by number, packets of sound by number, turn behind turn."""
 
     talking_pictures: list[bytes]
     listening_pictures: list[bytes]
@@ -36,28 +36,20 @@ class Content:
 
 
 def content(guest: Guest) -> Content:
-    """Draw, speak and encode: about a third of a second of one core."""
-    openness, samples = _voice(guest)
+    """Draw and encode: about a third of a second of one core."""
     return Content(
-        talking_pictures=_encode_pictures(guest, openness),
+        talking_pictures=_encode_pictures(guest, _openness(guest)),
         listening_pictures=_encode_pictures(guest, np.zeros(LOOP * FPS)),
-        voice=_encode_sound(samples),
-        silence=_encode_sound(np.zeros_like(samples)),
+        voice=voice(guest.id),
+        silence=_encode_sound(np.zeros(LOOP * _VOICE_RATE, np.int16)),
     )
 
 
-# Vowels by their first three formants in Hz, as in Peterson and Barney (1952).
-_VOWELS = ((730, 1090, 2440), (270, 2290, 3010), (570, 840, 2410), (530, 1840, 2480), (300, 870, 2240))
-_BANDWIDTHS = (80.0, 110.0, 160.0)
-
-
-def _voice(guest: Guest) -> tuple[NDArray[np.float64], NDArray[np.int16]]:
-    """How far the mouth is open in each picture (0 to 1), and what is heard: 16 kHz, mono."""
+def _openness(guest: Guest) -> NDArray[np.float64]:
+    """How far the mouth of somebody who speaks is open in each picture, 0 to 1."""
     chance = np.random.default_rng(guest.hue)
-    t = np.arange(LOOP * _VOICE_RATE) / _VOICE_RATE
-    loudness = np.zeros_like(t)
-    formants = np.zeros((3, len(t)))
-    formants[:] = np.array(_VOWELS[0], dtype=float)[:, None]
+    t = np.arange(LOOP * FPS) / FPS
+    opened = np.zeros_like(t)
     at = 0.06
     while at < LOOP - 0.3:
         # A phrase of some syllables, then a breath.
@@ -66,24 +58,10 @@ def _voice(guest: Guest) -> tuple[NDArray[np.float64], NDArray[np.int16]]:
             if at + length > LOOP - 0.05:
                 break
             here = (t >= at) & (t < at + length)
-            loudness[here] += np.sin(np.pi * (t[here] - at) / length) ** 0.7 * chance.uniform(0.7, 1.0)
-            vowel = np.array(_VOWELS[int(chance.integers(len(_VOWELS)))], dtype=float)
-            formants[:, t >= at] = vowel[:, None]
+            opened[here] += np.sin(np.pi * (t[here] - at) / length) ** 0.7 * chance.uniform(0.7, 1.0)
             at += length + float(chance.uniform(0.01, 0.05))
         at += float(chance.uniform(0.1, 0.28))
-    glide = np.hanning(801) / np.hanning(801).sum()
-    for n, tone in enumerate(formants):
-        formants[n] = np.convolve(np.pad(tone, 400, mode="edge"), glide, mode="valid")
-    pitch = guest.pitch * (1 + 0.07 * np.sin(2 * np.pi * t / LOOP * 3) + 0.02 * np.sin(2 * np.pi * 5.1 * t))
-    phase = 2 * np.pi * np.cumsum(pitch) / _VOICE_RATE
-    sound = np.zeros_like(t)
-    for harmonic in range(1, int(3600 / guest.pitch)):
-        frequency = harmonic * pitch
-        gain = sum(1 / (1 + ((frequency - f) / b) ** 2) for f, b in zip(formants, _BANDWIDTHS, strict=True))
-        sound += (gain + 0.01) / harmonic**0.6 * np.sin(harmonic * phase)
-    sound = np.tanh(sound * loudness / np.abs(sound).max() * 1.8)
-    opened = loudness[(np.arange(LOOP * FPS) * _VOICE_RATE // FPS)]
-    return np.clip(opened, 0, 1), (sound * 9000).astype(np.int16)
+    return np.clip(opened, 0, 1)
 
 
 def _encode_sound(samples: NDArray[np.int16]) -> list[bytes]:
@@ -132,7 +110,7 @@ def _encode_pictures(guest: Guest, openness: NDArray[np.float64]) -> list[bytes]
     pixels = np.empty((HEIGHT, WIDTH, 4), dtype=np.uint8)
     pictures: list[bytes] = []
     for number in range(LOOP * FPS):
-        _draw(surface.getCanvas(), guest, number, float(openness[number]))
+        draw(surface.getCanvas(), guest, number, float(openness[number]))
         surface.readPixels(
             skia.ImageInfo.Make(WIDTH, HEIGHT, skia.kRGBA_8888_ColorType, skia.kOpaque_AlphaType), pixels
         )
@@ -148,7 +126,7 @@ def _colour(hue: float, saturation: float, value: float) -> int:
     return int(skia.HSVToColor((hue % 360, saturation, value)))
 
 
-def _draw(canvas: skia.Canvas, guest: Guest, number: int, mouth: float) -> None:
+def draw(canvas: skia.Canvas, guest: Guest, number: int, mouth: float) -> None:
     """One picture: bubbles that drift, a face that sways, blinks and speaks, and a clock whose hand goes round."""
     turn = number / (LOOP * FPS)
     paint = skia.Paint(AntiAlias=True)

@@ -20,8 +20,8 @@ from dataclasses import replace
 from egress.call.loopback.cache import cached_content
 from egress.call.loopback.cast import CAST, MOST_GUESTS, Guest
 from egress.call.loopback.guests import Content
+from egress.call.loopback.lines import TURN
 from egress.call.loopback.sender import Sender
-from egress.call.loopback.tracks import TURN
 from egress.call.loopback.wire import LONGEST_LINE, Message
 
 CAMERA_OFF_FOR = 5.0

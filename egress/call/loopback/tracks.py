@@ -12,11 +12,10 @@ from typing import Any
 from aiortc import MediaStreamTrack
 from av import Packet
 
-from egress.call.loopback.guests import FPS, KEY_INTERVAL, LOOP, PACKET_MS, SAMPLE_RATE, Content
+from egress.call.loopback.guests import FPS, KEY_INTERVAL, LOOP, SAMPLE_RATE, Content
+from egress.call.loopback.lines import PACKET_MS, TURN
 
 VIDEO_CLOCK = 90_000
-TURN = 3.0
-"""Seconds that a guest speaks before it is the next one's turn."""
 
 Speaks = Callable[[float], bool]
 """Whether the guest speaks at so many seconds of the room's time."""
@@ -73,7 +72,7 @@ class Picture(MediaStreamTrack):
 
 
 class Voice(MediaStreamTrack):
-    """A guest's microphone: speech or silence, always sent."""
+    """A guest's microphone: a sentence each turn, else silence; always sent."""
 
     kind = "audio"
 
@@ -83,6 +82,9 @@ class Voice(MediaStreamTrack):
         self._timeline = timeline
         self._speaks = speaks
         self._number = round(timeline.begin * 1000 / PACKET_MS)
+        self._turn: int | None = None
+        """The turn of the room that was ours last."""
+        self._turns = -1
 
     async def recv(self) -> Packet[Any]:
         at = self._number * PACKET_MS / 1000
@@ -90,9 +92,19 @@ class Voice(MediaStreamTrack):
             self._number = math.ceil(self._timeline.now() * 1000 / PACKET_MS)
             at = self._number * PACKET_MS / 1000
         await self._timeline.until(at)
-        loop = self._content.voice if self._speaks(at) else self._content.silence
-        packet = Packet(loop[self._number % len(loop)])
+        packet = Packet(self._sound(at))
         packet.pts = self._number * PACKET_MS * SAMPLE_RATE // 1000
         packet.time_base = Fraction(1, SAMPLE_RATE)
         self._number += 1
         return packet
+
+    def _sound(self, at: float) -> bytes:
+        if not self._speaks(at):
+            silence = self._content.silence
+            return silence[self._number % len(silence)]
+        turn = int(at / TURN)
+        if turn != self._turn:
+            self._turn, self._turns = turn, self._turns + 1
+        each = round(TURN * 1000 / PACKET_MS)
+        voice = self._content.voice
+        return voice[(self._turns * each + self._number - round(turn * TURN * 1000 / PACKET_MS)) % len(voice)]

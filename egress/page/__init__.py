@@ -1,0 +1,1 @@
+"""A live web page as a program's picture and sound."""
