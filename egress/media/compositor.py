@@ -6,7 +6,7 @@ The canvas is kept from tick to tick; what is handed out is a copy, because an e
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Protocol
 
@@ -18,7 +18,21 @@ from numpy.typing import NDArray
 from egress.media.glide import Glide, next_glide
 from egress.media.scaling import Scaler, scaled_size
 from egress.media.video_source import Picture, TrackKey
-from egress.media.yuv import Overlay, Planes, blank, blend, cut, from_rgba, overlay, paste, planes_of, resized
+from egress.media.yuv import (
+    Mask,
+    Overlay,
+    Planes,
+    blank,
+    blend,
+    cut,
+    from_rgba,
+    overlay,
+    paste,
+    planes_of,
+    resized,
+    show_through,
+    taken,
+)
 from layouts.scene import Rect, Scene, Tile
 
 
@@ -61,6 +75,8 @@ class Decor:
     free: tuple[Overlay, ...]
     """What of them lies on no tile."""
     placeholders: tuple[Planes, ...]
+    masks: Mapping[int, Mask] = field(default_factory=dict)
+    """For tiles that leave something to be seen of those that they lie on: what is seen of themselves."""
 
 
 class DecorMaker:
@@ -96,7 +112,13 @@ class DecorMaker:
             placeholders[tile] = old if old is not None and old[0] is pixels else (pixels, from_rgba(pixels))
         self._placeholders = placeholders
         rects = [tile.rect for tile in scene.tiles]
-        on_tiles = tuple(tuple(_on(o, rect) for o in made if _overlaps(_rect_of(o), rect)) for rect in rects)
+        on_tiles = tuple(
+            # What lies on a tile above is drawn with that one.
+            tuple(
+                _on(o, part) for o in made for part in _outside(rect, rects[index + 1 :]) if _rect_of(o).overlaps(part)
+            )
+            for index, rect in enumerate(rects)
+        )
         free = tuple(_on(o, rest) for o in made for rest in _outside(_rect_of(o), rects))
         return Decor(scene, self._ground[1], on_tiles, free, tuple(placeholders[t][1] for t in scene.tiles))
 
@@ -114,7 +136,7 @@ def _outside(rect: Rect, others: Sequence[Rect]) -> list[Rect]:
     """What of a rectangle lies in none of the others, as rectangles."""
     left = [rect]
     for other in others:
-        left = [piece for part in left for piece in (_less(part, other) if _overlaps(part, other) else [part])]
+        left = [piece for part in left for piece in (_less(part, other) if part.overlaps(other) else [part])]
     return left
 
 
@@ -186,7 +208,7 @@ class Compositor:
                 if not covered and state is not None and state.key == key:
                     continue
                 # A tile above this one has to be drawn again as well.
-                covered = covered or any(_overlaps(tile.rect, t.rect) for t in decor.scene.tiles[index + 1 :])
+                covered = covered or any(tile.rect.overlaps(t.rect) for t in decor.scene.tiles[index + 1 :])
                 self._draw(decor, index, tile.rect if places is None else places[index], picture)
                 self._tiles[index] = _TileState(key)
         frame = av.VideoFrame(self.width, self.height, "yuv420p")
@@ -201,6 +223,8 @@ class Compositor:
         """Draw a tile at its place, or on its way there: then without what lies above it, which is for that place."""
         tile = decor.scene.tiles[index]
         gliding = rect != tile.rect
+        mask = None if gliding else decor.masks.get(index)
+        before = taken(self._canvas, rect.x, rect.y, rect.width, rect.height) if mask is not None else None
         self.pasted += 1
         if tile.source is None or picture is None:
             holder = decor.placeholders[index]
@@ -234,6 +258,8 @@ class Compositor:
                 shown_w,
                 shown_h,
             )
+        if mask is not None and before is not None:
+            show_through(self._canvas, before, mask, rect.x, rect.y)
         if not gliding:
             for over in decor.overlays[index]:
                 blend(self._canvas, over)
@@ -244,7 +270,3 @@ class Compositor:
 
 def _even(value: int) -> int:
     return value & ~1
-
-
-def _overlaps(a: Rect, b: Rect) -> bool:
-    return a.x < b.right and b.x < a.right and a.y < b.bottom and b.y < a.bottom
