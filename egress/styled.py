@@ -48,6 +48,8 @@ MOST_CSS_TRIES = 4
 MOST_KEPT = 64 << 20
 """Bytes of decor that is kept for when a scene comes back."""
 MOST_PLACEHOLDERS = 100
+LEAST_SEEN = 0.005
+"""Part of a video of which less shines through what covers it at its soft edges."""
 
 Warn = Callable[[str, str], None]
 """Told a code and a sentence, on any thread."""
@@ -207,7 +209,7 @@ class StyledMaker:
         keep = np.zeros(ground.shape[:2], np.uint8)
         black[inside] = ground[inside] if stills.black is None else pixels(stills.black)
         keep[inside] = keep_of(black[inside], pixels(stills.white))
-        seen = [number for number, tile in enumerate(drawn.tiles) if _of(keep, tile.rect).any()]
+        seen = [number for number, tile in enumerate(drawn.tiles) if _of(keep, tile.rect).mean() > LEAST_SEEN * 255]
         tiles = tuple(drawn.tiles[number] for number in seen)
         rects = [tile.rect for tile in tiles]
         self._take_placeholders(tiles, area, black, keep, page)
