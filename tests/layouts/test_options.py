@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -210,3 +211,11 @@ def test_the_page_has_the_table_as_it_is_and_every_layout() -> None:
         assert not option.conflict or f"| `{option.name}` | {option.conflict} |" in page
     for name in (*layout_names(), "custom"):
         assert f"`{name}`" in page
+
+
+def test_the_examples_of_the_page_are_honoured() -> None:
+    blocks = [json.loads(block.split("```")[0]) for block in PAGE.read_text(encoding="utf-8").split("```json\n")[1:]]
+    options = [block for block in blocks if any(name.startswith(("participant.", "custom_")) for name in block)]
+    assert len(options) >= 2
+    for block in options:
+        check_layout("grid", block)
