@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from egress.media.compositor import DecorMaker
 from egress.url_guard import Guard
 from layouts.engine import compose
 from layouts.native import NativePainter
-from layouts.scene import Scene
+from layouts.scene import CallView, Scene
 from tests.browser.drawing import SIZE, Painted, composed, luma, painted, rendered, served, still
 from tests.layouts.calls import call_of
 from tests.rig.servers.pictures import PictureServer, Told
@@ -199,6 +200,22 @@ def test_a_picture_that_comes_late_is_shown_when_it_has_come(studio: Studio, ser
     while by.maker.generation == generation and time.monotonic() < until:
         time.sleep(0.05)
     assert by.maker.make(scene).ground[0].min() == 235
+    by.maker.close()
+
+
+def test_a_picture_that_cannot_be_had_is_asked_for_once(studio: Studio, server: PictureServer):
+    by = painted(studio, served(server, ".str-video { background: white }"))
+    call = call_of(2, without_video=[0])
+    guests = (replace(call.participants[0], image=f"{server.url}/nobody.png"), call.participants[1])
+    for speaker in (0, 1, 0):
+        people = tuple(replace(guest, is_speaking=n == speaker) for n, guest in enumerate(guests))
+        by.maker.make(compose("grid", {}, SIZE, CallView(people)))
+    generation = by.maker.generation
+    by.maker.make(compose("grid", {}, SIZE, call_of(1)))
+    assert by.maker.generation == generation
+    assert server.asked.count("/nobody.png") == 1
+    [(code, message)] = by.warned
+    assert code == "layout_css_incomplete" and "answered 404" in message
     by.maker.close()
 
 
