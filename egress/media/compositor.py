@@ -6,7 +6,7 @@ The canvas is kept from tick to tick; what is handed out is a copy, because an e
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Protocol
 
@@ -18,7 +18,21 @@ from numpy.typing import NDArray
 from egress.media.glide import Glide, next_glide
 from egress.media.scaling import Scaler, scaled_size
 from egress.media.video_source import Picture, TrackKey
-from egress.media.yuv import Overlay, Planes, blank, blend, cut, from_rgba, overlay, paste, planes_of, resized
+from egress.media.yuv import (
+    Mask,
+    Overlay,
+    Planes,
+    blank,
+    blend,
+    cut,
+    from_rgba,
+    overlay,
+    paste,
+    planes_of,
+    resized,
+    show_through,
+    taken,
+)
 from layouts.scene import Rect, Scene, Tile
 
 
@@ -71,6 +85,8 @@ class Decor:
     free_signs: tuple[Overlay, ...]
     """What of them lies on no tile."""
     placeholders: tuple[Planes, ...]
+    masks: Mapping[int, Mask] = field(default_factory=dict)
+    """For tiles that leave something to be seen of those that they lie on: what is seen of themselves."""
 
 
 class DecorMaker:
@@ -120,8 +136,14 @@ class DecorMaker:
 def _parts(
     overlays: Sequence[Overlay], rects: Sequence[Rect]
 ) -> tuple[tuple[tuple[Overlay, ...], ...], tuple[Overlay, ...]]:
-    """What of overlays lies on each of some rectangles, and on none of them."""
-    on_each = tuple(tuple(_on(o, rect) for o in overlays if _overlaps(_rect_of(o), rect)) for rect in rects)
+    """What of overlays is to be drawn with each of some rectangles, and what of them lies on none."""
+    on_each = tuple(
+        # What lies on a tile above is drawn with that one.
+        tuple(
+            _on(o, part) for o in overlays for part in _outside(rect, rects[index + 1 :]) if _rect_of(o).overlaps(part)
+        )
+        for index, rect in enumerate(rects)
+    )
     return on_each, tuple(_on(o, rest) for o in overlays for rest in _outside(_rect_of(o), rects))
 
 
@@ -138,7 +160,7 @@ def _outside(rect: Rect, others: Sequence[Rect]) -> list[Rect]:
     """What of a rectangle lies in none of the others, as rectangles."""
     left = [rect]
     for other in others:
-        left = [piece for part in left for piece in (_less(part, other) if _overlaps(part, other) else [part])]
+        left = [piece for part in left for piece in (_less(part, other) if part.overlaps(other) else [part])]
     return left
 
 
@@ -210,7 +232,7 @@ class Compositor:
                 if not covered and state is not None and state.key == key:
                     continue
                 # A tile above this one has to be drawn again as well.
-                covered = covered or any(_overlaps(tile.rect, t.rect) for t in decor.scene.tiles[index + 1 :])
+                covered = covered or any(tile.rect.overlaps(t.rect) for t in decor.scene.tiles[index + 1 :])
                 self._draw(decor, index, tile.rect if places is None else places[index], picture)
                 self._tiles[index] = _TileState(key)
             if places is not None:
@@ -227,6 +249,9 @@ class Compositor:
     def _draw(self, decor: Decor, index: int, rect: Rect, picture: Picture | None) -> None:
         """Draw a tile at its place, or on its way there: then without what lies above it, which is for that place."""
         tile = decor.scene.tiles[index]
+        settled = rect == tile.rect
+        mask = decor.masks.get(index) if settled else None
+        before = taken(self._canvas, rect.x, rect.y, rect.width, rect.height) if mask is not None else None
         self.pasted += 1
         if tile.source is None or picture is None:
             holder = decor.placeholders[index]
@@ -260,7 +285,9 @@ class Compositor:
                 shown_w,
                 shown_h,
             )
-        if rect == tile.rect:
+        if mask is not None and before is not None:
+            show_through(self._canvas, before, mask, rect.x, rect.y)
+        if settled:
             for over in (*decor.overlays[index], *(decor.sign_parts[index] if self._glide is None else ())):
                 blend(self._canvas, over)
 
@@ -270,7 +297,3 @@ class Compositor:
 
 def _even(value: int) -> int:
     return value & ~1
-
-
-def _overlaps(a: Rect, b: Rect) -> bool:
-    return a.x < b.right and b.x < a.right and a.y < b.bottom and b.y < a.bottom
