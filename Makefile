@@ -1,6 +1,6 @@
 # Every target sets up what it needs; a second run finds it there. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test soak check bench clean
+.PHONY: help setup demo test soak check bench gallery clean
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 
@@ -29,9 +29,13 @@ check: ## Lint, formatting and types
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
-bench: ## Measure messages through Redis, and an attendant in a live call of four: processor time, memory, latency
+bench: ## Measure scenes, messages through Redis, and an attendant in a live call of four: time, memory, latency
 	@sh scripts/setup.sh test
 	@.venv/bin/python -m bench
+
+gallery: ## Draw the gallery of layouts in docs/ anew
+	@sh scripts/setup.sh demo
+	@.venv/bin/python -m workers.gallery
 
 clean: ## Remove what the other targets made, but for downloads of the package manager
 	rm -rf .venv .tools demo-out bench-out dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -30,6 +30,7 @@ from egress.protocol import (
     Attend,
     Attends,
     Command,
+    Direct,
     EgressFailed,
     Job,
     Leave,
@@ -40,6 +41,7 @@ from egress.protocol import (
     SetLanguage,
     Start,
     Stop,
+    Update,
 )
 from egress.warm import warm
 
@@ -98,7 +100,7 @@ class Process:
             else:
                 self.attend(command.job)
             return
-        if not isinstance(command, Start | Stop | SetLanguage | Leave):
+        if not isinstance(command, Start | Stop | Update | Direct | SetLanguage | Leave):
             return
         if command.epoch < self._epoch:
             self._refuse(command.op, "stale_epoch", f"epoch {command.epoch} is over, it is {self._epoch} now")
@@ -113,11 +115,19 @@ class Process:
             self._refuse(command.op, "not_attending", "no call is attended")
         elif isinstance(command, Start):
             self.attendant.start(command.egress)
+        elif isinstance(command, Direct):
+            self.attendant.direct(command.directions)
+        elif isinstance(command, Update):
+            if not self.attendant.update(command.egress_id, command.layout):
+                self._unknown(command.op, command.egress_id)
         elif isinstance(command, SetLanguage):
             if not self.attendant.set_language(command.egress_id, command.language):
-                self._refuse("set_language", "unknown_egress", f"no egress {command.egress_id} runs here")
+                self._unknown(command.op, command.egress_id)
         elif not self.attendant.stop(command.egress_id, command.reason):
-            self._refuse("stop", "unknown_egress", f"no egress {command.egress_id} runs here", command.egress_id)
+            self._unknown(command.op, command.egress_id)
+
+    def _unknown(self, op: str, egress_id: str) -> None:
+        self._refuse(op, "unknown_egress", f"no egress {egress_id} runs here", egress_id)
 
     def _refuse(self, op: str, code: str, error: str, egress_id: str | None = None) -> None:
         self.reports.tell(Refused(at=utc(time.time()), op=op, code=code, error=error, egress_id=egress_id))

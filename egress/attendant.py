@@ -27,18 +27,27 @@ from egress.call.model import (
     TrackRemoved,
     TrackType,
     TrackUnreadable,
+    Updated,
     Wants,
 )
 from egress.call.state import CallState
 from egress.composite import CompositeEgress, Tell, utc
 from egress.director import larger
+from egress.first_shapes import FirstShapes
 from egress.logs import about
 from egress.media.audio_source import AudioSource
-from egress.media.compositor import TrackKey
 from egress.media.stage import Stage
-from egress.media.video_source import VideoSource
+from egress.media.video_source import TrackKey, VideoSource
 from egress.presence import Presence
-from egress.protocol import CompositeRecording, EgressSpec, Job, Refused
+from egress.protocol import (
+    CompositeRecording,
+    Directions,
+    EgressSpec,
+    Job,
+    LayoutSettings,
+    ModeratedVideo,
+    Refused,
+)
 from egress.protocol import Connected as ConnectedReport
 from egress.protocol import Disconnected as DisconnectedReport
 from egress.protocol import Presence as PresenceReport
@@ -47,6 +56,7 @@ from egress.telling import RoomState, Telling, telling
 from egress.transcribing import SpeechEgress, Transcribing
 from egress.warned import Warnings
 from layouts.options import LayoutError
+from layouts.scene import CallView
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +66,8 @@ FIRST_MEDIA = 0.25
 """Seconds after joining in which tracks may still be told before a recording begins."""
 FIRST_PICTURE = 0.8
 """Seconds after joining after which a recording begins even if a picture has not come."""
+FIRST_SHAPES = 1.5
+"""Seconds after joining for which a recording waits whose canvas is to be turned as the first pictures are."""
 FIRST_DRAWING = 10.0
 """Seconds after joining after which a recording begins even if nothing is painted."""
 CONNECT_TIMEOUT = 30.0
@@ -83,12 +95,15 @@ class Attendant:
         """All that is made of speech."""
         fps = next((spec.video.fps for spec in job.egresses if isinstance(spec, CompositeRecording)), 30)
         self._stage = Stage(fps, job.delay)
+        self.state.direct(job.directions)
         self._atelier = Atelier(job.guard.guard(), self._warnings.unavailable, self._warnings.layout)
         self._attendance: Attendance | None = None
         self._video: dict[TrackKey, VideoSource] = {}
         self._audio: dict[tuple[str, TrackType], AudioSource] = {}
         self._seen: dict[TrackKey, float] = {}
         self._wishes: dict[TrackKey, Wants | None] = {}
+        self._kept_back: dict[str, ModeratedVideo] = {}
+        self._shapes = FirstShapes()
         self._opened_at = 0.0
         self._connected_at: float | None = None
         self._out_of_reach = ""
@@ -115,7 +130,8 @@ class Attendant:
         if spec.egress_id in self.egresses:
             return
         if spec.video.fps != self._stage.fps:
-            self._refuse(spec, "fps_differs", f"this call is composed at {self._stage.fps} pictures a second")
+            problem = f"this call is composed at {self._stage.fps} pictures a second"
+            self._refuse("start", "fps_differs", problem, spec.egress_id)
             return
         folder = self.job.spool / spec.egress_id
         try:
@@ -130,10 +146,50 @@ class Attendant:
                     spec, folder, self.job.epoch, self._stage, self._atelier, self._tell
                 )
         except LayoutError as error:
-            self._refuse(spec, "bad_layout", str(error))
+            self._refuse("start", "bad_layout", str(error), spec.egress_id)
 
-    def _refuse(self, spec: CompositeRecording, code: str, message: str) -> None:
-        self._tell(Refused(at=utc(time.time()), op="start", code=code, error=message, egress_id=spec.egress_id))
+    def _refuse(self, op: str, code: str, message: str, egress_id: str) -> None:
+        self._tell(Refused(at=utc(time.time()), op=op, code=code, error=message, egress_id=egress_id))
+
+    def update(self, egress_id: str, layout: LayoutSettings) -> bool:
+        """Draw an egress by another layout from now on; False if there is none of that id."""
+        egress = self.egresses.get(egress_id)
+        if egress is None:
+            return False
+        try:
+            egress.production.change(layout)
+        except LayoutError as error:
+            self._refuse("update", "bad_layout", str(error), egress_id)
+        else:
+            self._look_at_once()
+        return True
+
+    def direct(self, directions: Directions) -> None:
+        """Pin and moderate as is said now, in every program."""
+        self.state.direct(directions)
+        now = time.monotonic()
+        for session_id in self.state.participants:
+            self._restrain(session_id, now)
+        self._look_at_once()
+
+    def _restrain(self, session_id: str, now: float) -> None:
+        """Keep back what may not be seen or heard of a participant."""
+        said = self.state.moderation(session_id)
+        self._stage.restraints.say(session_id, said.video, said.audio == "silence", now)
+        for type_ in (TrackType.VIDEO, TrackType.SCREEN_SHARE):
+            source = self._video.get(_picture_key(session_id, type_))
+            relaxed = said.video == "show" and self._kept_back.get(session_id) == "blur"
+            if relaxed and source is not None and source.listening:
+                # What rests, as a shared screen may, is shown as it is only when it is sent again.
+                source.track.request_keyframe()
+        self._kept_back[session_id] = said.video
+
+    def _look_at_once(self) -> None:
+        """Let what was said be in the picture's plan now."""
+        try:
+            self._look(time.monotonic())
+        except Exception:
+            log.exception("the call could not be looked at")
 
     def stop(self, egress_id: str, reason: str) -> bool:
         """End an egress; False if there is none of that id."""
@@ -173,6 +229,7 @@ class Attendant:
             seen.stop()
         for heard in self._audio.values():
             heard.stop()
+        self._shapes.close()
         await asyncio.gather(self._say_goodbye(), self._leave(), self._atelier.close())
         await asyncio.to_thread(self._stage.close)
 
@@ -268,6 +325,8 @@ class Attendant:
                 self._away = reason
                 self._tell(DisconnectedReport(at=utc(time.time()), reason=reason))
             case Left(session_id):
+                self._kept_back.pop(session_id, None)
+                self._stage.restraints.forget(session_id, now)
                 for type_ in TrackType:
                     self._drop(session_id, type_)
             case (
@@ -279,6 +338,8 @@ class Attendant:
             case _:
                 pass
         self.state.apply(event, now)
+        if isinstance(event, Joined | Updated):
+            self._restrain(event.participant.session_id, now)
         for egress in self.egresses.values():
             egress.hear(event, now)
         self.transcribing.hear(event)
@@ -296,7 +357,7 @@ class Attendant:
             speaks = functools.partial(self._hear, event.session_id) if event.type is TrackType.AUDIO else None
             heard = AudioSource(event.media, speaks)
             self._audio[(event.session_id, event.type)] = heard
-            self._stage.add_audio(heard)
+            self._stage.add_audio(event.session_id, heard)
             heard.start()
         else:
             key = _picture_key(event.session_id, event.type)
@@ -311,7 +372,7 @@ class Attendant:
 
     def _hear(self, session_id: str, frame: EncodedFrame) -> None:
         if frame.audio_level is not None:
-            self.state.speakers.hear(session_id, -float(frame.audio_level), frame.arrival)
+            self.state.hear(session_id, -float(frame.audio_level), frame.arrival)
 
     def _drop(self, session_id: str, type_: TrackType) -> None:
         source: AudioSource | VideoSource | None
@@ -348,23 +409,47 @@ class Attendant:
     def _look(self, now: float) -> None:
         if not self.state.listen_to_told_levels(now):
             self._listen_without_levels(now)
+        self._see_shapes()
         view = self.state.view(now)
         wanted: dict[TrackKey, Wants] = {}
         for egress in self.egresses.values():
-            if egress.director is not None and not egress.over.is_set():
-                egress.director.update(view, now)
-                for key, wish in egress.director.wishes().items():
+            if not egress.over.is_set():
+                egress.production.update(view, now)
+                wishes = egress.director.wishes() if egress.director is not None else {}
+                for key, wish in wishes.items():
                     wanted[key] = larger(wanted.get(key), wish)
         self._receive_wanted(wanted, now)
         self._see_how_it_comes(now)
         if self._connected_at is not None:
             self.transcribing.look()
         for egress in self.egresses.values():
-            if not egress.started and not egress.over.is_set() and self._can_begin(egress, now):
+            if egress.started or egress.over.is_set():
+                continue
+            if egress.production.orients:
+                self._orient(egress, view, now)
+            if self._can_begin(egress, now):
                 egress.begin(self.state, self._away, egress.ready_at)
                 in_call = now - (self._connected_at or now)
                 log.info("recording %s, %.0f ms in the call", egress.spec.egress_id, in_call * 1000)
         self._tell_room()
+
+    def _see_shapes(self) -> None:
+        """Which cameras' pictures are higher than wide: before they are due, if a canvas waits for that."""
+        urgent = any(egress.production.orients for egress in self.egresses.values())
+        for (session_id, name), source in self._video.items():
+            track = self.state.track(session_id, TrackType(name))
+            portrait = self._shapes.portrait(source) if urgent else source.portrait
+            if track is not None and portrait is not None:
+                track.portrait = portrait
+
+    def _orient(self, egress: CompositeEgress, view: CallView, now: float) -> None:
+        """Turn the canvas as most of the first pictures are, as soon as all of them are known, or after a while."""
+        waited = -1.0 if self._connected_at is None else now - self._connected_at
+        if waited < FIRST_MEDIA:
+            return
+        shown = [self.state.track(session_id, TrackType(name)) for session_id, name in egress.production.shown()]
+        if waited >= FIRST_SHAPES or all(track is None or track.portrait is not None for track in shown):
+            egress.production.orient(view, now)
 
     def _listen_without_levels(self, now: float) -> None:
         """Where nobody tells sound levels, those of the decoded sound have to do (they come a delay late)."""
@@ -373,7 +458,7 @@ class Attendant:
                 continue
             if now - source.level_time < self.job.delay + 0.2:
                 level = 20 * math.log10(max(source.level, 1e-6))
-                self.state.speakers.hear(session_id, level, now)
+                self.state.hear(session_id, level, now)
 
     def _receive_wanted(self, wanted: dict[TrackKey, Wants], now: float) -> None:
         """Receive what is, or just was, in a picture; tell the SFU how large."""
@@ -383,10 +468,11 @@ class Attendant:
             if key in wanted:
                 self._seen[key] = now
             state = self.state.track(session_id, type_)
+            hidden = self.state.moderation(session_id).video == "hide"
             recently = now - self._seen.get(key, -math.inf) < self.job.delay + 1.0
             # An SFU that has paused a track tells of its end only to those who still want it.
             held = recently or (state is not None and state.paused)
-            wish = wanted.get(key) or (self._wishes.get(key) if held else None)
+            wish = wanted.get(key) or (self._wishes.get(key) if held and not hidden else None)
             if wish is not None and not source.listening:
                 source.start()
                 if state is not None:
@@ -414,14 +500,16 @@ class Attendant:
             return egress.ready_at is not None
         if self._connected_at is None:
             return False
+        if egress.production.orients:
+            return False
         waited = now - self._connected_at
         if egress.director is not None and not egress.director.ready and waited < FIRST_DRAWING:
             return False
         if waited >= FIRST_PICTURE:
             return True
-        if egress.director is None or waited < FIRST_MEDIA:
-            return waited >= FIRST_MEDIA
-        shown = [self._video[key] for key in egress.director.wishes() if key in self._video]
+        if waited < FIRST_MEDIA:
+            return False
+        shown = [self._video[key] for key in egress.production.shown() if key in self._video]
         return all(source.received for source in shown)
 
 

@@ -12,11 +12,12 @@ from pathlib import Path
 from egress.atelier import Atelier
 from egress.call.model import CallEvent
 from egress.call.state import CallState
-from egress.director import Director, Layout
+from egress.director import Director
 from egress.media.program import Program, ProgramListener
 from egress.media.stage import Stage
 from egress.outputs.parts import PartPlan
 from egress.outputs.recording import ClosedPart, OpenedPart, Recording, RecordingListener
+from egress.production import Production
 from egress.protocol import (
     CompositeRecording,
     EgressEnded,
@@ -65,8 +66,7 @@ class CompositeEgress:
         self._begun_at: float | None = None
         self._failure: tuple[str, str] | None = None
         self._reception: ReceptionLog | None = None
-        width, height = spec.quality.size
-        suffix = "mp4" if width else spec.audio.audio_only_format
+        suffix = "mp4" if spec.quality.size[0] else spec.audio.audio_only_format
         self._recording = Recording(
             folder,
             plan=PartPlan.every(spec.roll_over, spec.video.fps),
@@ -76,22 +76,26 @@ class CompositeEgress:
             prefix=f"e{epoch}",
             listener=_Parts(self),
         )
-        self.program = Program(
-            spec.egress_id,
-            (width, height),
-            video=spec.video,
-            audio=spec.audio,
+        self.production = Production(spec, atelier, self._made)
+
+    def _made(self, size: tuple[int, int]) -> Program:
+        return Program(
+            self.spec.egress_id,
+            size,
+            video=self.spec.video,
+            audio=self.spec.audio,
             output=self._recording,
             listener=_Life(self),
         )
-        layout = Layout(spec.layout.name, spec.layout.options)
-        self._paints = (
-            atelier.paints(spec.egress_id, spec.layout, (width, height)) if width and spec.page is None else None
-        )
-        self.director: Director | None = None
-        if self._paints is not None:
-            paints = self._paints
-            self.director = Director(self.program, layout, paints.thread, paints.maker, skips=paints.slow)
+
+    @property
+    def program(self) -> Program:
+        return self.production.program
+
+    @property
+    def director(self) -> Director | None:
+        """Who decides what is shown; None where there is no picture, or a page makes it."""
+        return self.production.director
 
     @property
     def recorded(self) -> float:
@@ -106,8 +110,9 @@ class CompositeEgress:
         self.started = True
         now = time.monotonic() if at is None else at
         self._begun_at = self._stage.start(self.program, now)
-        self._reception = ReceptionLog(state, now, self._begun_at, away)
-        self._tell(EgressStarted(at=utc(self._begun_at), egress_id=self.spec.egress_id))
+        self._reception = ReceptionLog(state, now, self._begun_at, away, self._stage.delay)
+        chosen = self.production.quality if self.spec.layout.detect_orientation else None
+        self._tell(EgressStarted(at=utc(self._begun_at), egress_id=self.spec.egress_id, quality=chosen))
 
     async def close(self) -> None:
         """Let go of what is this recording's alone, once it is over."""
@@ -229,8 +234,7 @@ class CompositeEgress:
 
     def _end(self) -> None:
         self.over.set()
-        if self._paints is not None:
-            self._paints.put_away()
+        self.production.put_away()
 
 
 class _Parts(RecordingListener):

@@ -14,8 +14,8 @@ from typing import Any
 
 from egress.call.model import Wants
 from egress.easel import Easel, Maker, NativeMaker
-from egress.media.compositor import TrackKey
 from egress.media.program import Program
+from egress.media.video_source import TrackKey
 from layouts.engine import compose
 from layouts.images import NoImages
 from layouts.options import parse_options
@@ -51,9 +51,10 @@ class Director:
         self._layout = layout
         self._options = parse_options(layout.name, layout.options)
         self._steady = Steady()
+        self._first_look: float | None = None
         self._easel = Easel(program, painting, maker or NativeMaker(NoImages()), skips=skips)
-        self._painted_with = 0
-        """The easel's generation when the newest scene was given to it."""
+        self._painted_with: int | None = None
+        """The easel's generation when the newest scene was given to it; None before it has any."""
         self._decided_at = 0.0
         self._scene: Scene | None = None
 
@@ -61,6 +62,21 @@ class Director:
     def scene(self) -> Scene | None:
         """What is shown to those who see live."""
         return self._scene
+
+    def change(self, layout: Layout) -> None:
+        """Draw by another layout from the next look at the call on. Raises LayoutError, and goes on as before."""
+        self._options = parse_options(layout.name, layout.options)
+        self._layout = layout
+
+    def repaint(self, painting: ThreadPoolExecutor, maker: Maker, *, skips: bool) -> None:
+        """Have what is shown made otherwise from now on; until it is, what was made stays."""
+        self._easel.put_away()
+        self._easel = Easel(self._program, painting, maker, skips=skips)
+        self._painted_with = None
+
+    def put_away(self) -> None:
+        """Nothing more is shown."""
+        self._easel.put_away()
 
     @property
     def ready(self) -> bool:
@@ -72,12 +88,20 @@ class Director:
 
         ``now`` is when it was like that (monotonic seconds).
         """
+        if self._first_look is None:
+            self._first_look = now  # rotations begin with their first page
         view = self._steady.view(view, now)
         scene = compose(
-            self._layout.name, self._options, self._program.size, view, self._scene, now=now, wall=time.time()
+            self._layout.name,
+            self._options,
+            self._program.size,
+            view,
+            self._scene,
+            now=now - self._first_look,
+            wall=time.time(),
         )
         generation = self._easel.generation
-        if scene == self._scene:
+        if scene == self._scene and self._painted_with is not None:
             if generation == self._painted_with:
                 return False
             # A picture has come. It belongs to the scene from its beginning, which may not be shown yet.

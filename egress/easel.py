@@ -59,6 +59,7 @@ class Easel:
         self._waiting: deque[tuple[Scene, float]] = deque()
         self._pending: asyncio.Future[None] | None = None
         self._painted: tuple[Scene, Decor] | None = None
+        self._over = False
 
     @property
     def generation(self) -> int:
@@ -76,6 +77,10 @@ class Easel:
         self._pending = asyncio.get_running_loop().run_in_executor(self._painting, self._paint)
         self._pending.add_done_callback(_log_failure)
 
+    def put_away(self) -> None:
+        """Show nothing more, not even what is being painted."""
+        self._over = True
+
     async def done(self) -> None:
         """Wait until the newest scene is ready to be shown."""
         if self._pending is not None:
@@ -84,9 +89,11 @@ class Easel:
     def _paint(self) -> None:
         # On the painting thread, of which there is one, so scenes arrive in order; Skia is not for several at a time.
         scene, when = self._waiting.popleft()
-        if self._skips and self._waiting:
+        if self._over or (self._skips and self._waiting):
             return
         decor = self._maker.make(scene)
+        if self._over:
+            return
         self._painted = (scene, decor)
         self._program.schedule(when, decor)
 

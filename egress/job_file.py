@@ -39,6 +39,7 @@ def read(path: Path) -> Job:
         raise JobFileError(f"the job file {path} cannot be used: {error}") from None
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
+        # Which of the models of an egress was meant is said by its ``kind``; it is no field.
         where = ".".join(str(part) for part in first["loc"] if part not in EGRESS_KINDS) or "job"
         raise JobFileError(f"the job file {path} is not valid: {where}: {first['msg']}") from None
 

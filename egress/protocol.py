@@ -47,6 +47,13 @@ class Quality(StrEnum):
         """Width and height in pixels; (0, 0) when there is no picture."""
         return _SIZES[self]
 
+    def turned(self, portrait: bool) -> Quality:
+        """The quality of as many pixels on a canvas that is higher than wide, or wider than high."""
+        width, height = self.size
+        if (height > width) == portrait or not width:
+            return self
+        return next(one for one, size in _SIZES.items() if size == (height, width))
+
 
 _SIZES = {
     Quality.AUDIO_ONLY: (0, 0),
@@ -167,19 +174,23 @@ class ClosedCaptions(_Speech):
 SpeechSpec = Transcription | ClosedCaptions
 
 
+SPEECH_KINDS = ("transcription", "closed_captions")
+
+
 def _kind(value: Any) -> str:
-    """Which model describes it; one that does not say its kind is a composite recording."""
+    """Which of the models it is; what is neither transcription nor captions is a recording of a picture."""
     kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
-    return kind if kind in ("transcription", "closed_captions") else "composite_recording"
+    return kind if kind in SPEECH_KINDS else "composite_recording"
 
 
 EgressSpec = Annotated[
     Annotated[CompositeRecording, Tag("composite_recording")]
+    | Annotated[CompositeRecording, Tag("web_recording")]
     | Annotated[Transcription, Tag("transcription")]
     | Annotated[ClosedCaptions, Tag("closed_captions")],
     Discriminator(_kind),
 ]
-EGRESS_KINDS = ("composite_recording", "transcription", "closed_captions")
+EGRESS_KINDS = ("composite_recording", *SPEECH_KINDS)
 EGRESS_SPEC: TypeAdapter[EgressSpec] = TypeAdapter(EgressSpec)
 
 
@@ -189,6 +200,36 @@ class SpeechService(_Model):
     socket: Path
     service: str = Field(default="faster-whisper", max_length=64)
     """What captions tell of who made them."""
+
+
+# What callers say of participants, for the session: the picture follows it in every program, whenever that began.
+
+ModeratedVideo = Literal["show", "blur", "hide"]
+"""What is seen of somebody's camera and shared screen."""
+ModeratedAudio = Literal["keep", "silence"]
+"""What is heard of somebody."""
+
+
+class Pin(_Model):
+    """Somebody who comes first: a user, or (``participant``) one participant by their session id."""
+
+    user_id: str | None = None
+    participant: str | None = None
+
+
+class Moderated(_Model):
+    """What may be seen and heard of a user, wherever they joined from."""
+
+    user_id: str
+    video: ModeratedVideo = "show"
+    audio: ModeratedAudio = "keep"
+
+
+class Directions(_Model):
+    """All that is said of participants, as it is now. ``pins`` has the latest first."""
+
+    pins: tuple[Pin, ...] = ()
+    moderation: tuple[Moderated, ...] = ()
 
 
 class GuardRules(_Model):
@@ -233,6 +274,8 @@ class Job(_Model):
     duration: float | None = Field(default=None, gt=0)
     """Leave by itself after so many seconds of recording (for runs by hand)."""
     egresses: list[EgressSpec] = Field(default_factory=list)
+    directions: Directions = Directions()
+    """What is said of participants from the beginning."""
 
     @field_validator("call_cid")
     @classmethod
@@ -278,6 +321,26 @@ class Stop(_Said):
     """Why, for people: it is told again in ``EgressStopped``."""
 
 
+class Update(_Said):
+    """Change an egress's layout without a break in its file. Told again, it changes nothing.
+
+    The canvas stays as it is, whatever the layout says of orientation.
+    """
+
+    op: Literal["update"] = "update"
+    epoch: int
+    egress_id: str
+    layout: LayoutSettings
+
+
+class Direct(_Said):
+    """What is said of participants, in the place of all that was said before."""
+
+    op: Literal["direct"] = "direct"
+    epoch: int
+    directions: Directions
+
+
 class SetLanguage(_Said):
     """What is spoken from now on. Told again, it changes nothing."""
 
@@ -314,7 +377,9 @@ class Ping(_Said):
     op: Literal["ping"] = "ping"
 
 
-Command = Annotated[Attend | Start | Stop | SetLanguage | Leave | Hello | Ack | Ping, Field(discriminator="op")]
+Command = Annotated[
+    Attend | Start | Stop | Update | Direct | SetLanguage | Leave | Hello | Ack | Ping, Field(discriminator="op")
+]
 COMMAND: TypeAdapter[Command] = TypeAdapter(Command)
 
 
@@ -411,6 +476,15 @@ class TrackReception(_Said):
     sizes_left_out: int = 0
 
 
+class ModerationSpell(_Said):
+    """A time in which not all of a participant was seen or heard."""
+
+    start_time: datetime
+    end_time: datetime
+    video: ModeratedVideo
+    audio: ModeratedAudio
+
+
 class ParticipantReception(_Said):
     """A participant, from their coming to their going."""
 
@@ -423,6 +497,9 @@ class ParticipantReception(_Said):
     quality: dict[str, float] = Field(default_factory=dict)
     """Seconds by grade of their connection, where the SFU tells it: excellent, good, poor, lost."""
     tracks: list[TrackReception] = Field(default_factory=list)
+    moderation: list[ModerationSpell] = Field(default_factory=list)
+    """Composed pictures show them blurred, or their placeholder; outputs that cannot blur leave the track out."""
+    moderation_left_out: int = 0
 
 
 class Reception(_Said):
@@ -443,6 +520,8 @@ class EgressStarted(_Report):
 
     report: Literal["egress_started"] = "egress_started"
     egress_id: str
+    quality: Quality | None = None
+    """The quality that was chosen by the orientation of the pictures; None when it is the one that was asked for."""
 
 
 class PartOpened(_Report):

@@ -27,7 +27,17 @@ from egress.call.model import (
     Updated,
 )
 from egress.call.state import MAX_METADATA, CallState, ParticipantState, TrackState
-from egress.protocol import ParticipantReception, PictureSize, Reception, Spell, Spells, TrackReception
+from egress.protocol import (
+    ModeratedAudio,
+    ModeratedVideo,
+    ModerationSpell,
+    ParticipantReception,
+    PictureSize,
+    Reception,
+    Spell,
+    Spells,
+    TrackReception,
+)
 from egress.rtc.track import MediaTrack, TrackCounts
 
 SILENT = 2.0
@@ -177,6 +187,31 @@ class _Track:
         )
 
 
+@dataclass(slots=True)
+class _Moderation:
+    """Times in which not all of somebody was seen or heard. What is said twice counts once."""
+
+    room: _Room
+    listed: list[tuple[float, float, ModeratedVideo, ModeratedAudio]] = field(default_factory=list)
+    left_out: int = 0
+    _video: ModeratedVideo = "show"
+    _audio: ModeratedAudio = "keep"
+    _since: float = 0.0
+
+    def say(self, video: ModeratedVideo, audio: ModeratedAudio, since: float, now: float) -> None:
+        """``since`` is from when that holds: it may be in the past, when something begins to be kept back."""
+        if (video, audio) == (self._video, self._audio):
+            return
+        if (self._video, self._audio) != ("show", "keep"):
+            if len(self.listed) < MOST_SPELLS and self.room.left > 0:
+                self.room.left -= 1
+                self.listed.append((self._since, now, self._video, self._audio))
+            else:
+                self.left_out += 1
+            since = now
+        self._video, self._audio, self._since = video, audio, since
+
+
 class _Guest:
     """A participant from their coming to their going."""
 
@@ -186,6 +221,7 @@ class _Guest:
         self.left: float | None = None
         self.tracks: dict[TrackType, _Track] = {}
         self.quality: dict[str, float] = {}
+        self.moderation = _Moderation(room)
         self._grade: ConnectionQuality | None = None
         self._graded = 0.0
         self._room = room
@@ -202,6 +238,7 @@ class _Guest:
 
     def end(self, now: float) -> None:
         self.grade(None, now)
+        self.moderation.say("show", "keep", now, now)
         for track in self.tracks.values():
             track.end(now)
 
@@ -213,6 +250,11 @@ class _Guest:
             left_at=None if self.left is None else clock.at(self.left),
             quality={grade: round(seconds, 3) for grade, seconds in self.quality.items()},
             tracks=[track.told(clock) for track in self.tracks.values()],
+            moderation=[
+                ModerationSpell(start_time=clock.at(start), end_time=clock.at(end), video=video, audio=audio)
+                for start, end, video, audio in self.moderation.listed
+            ],
+            moderation_left_out=self.moderation.left_out,
         )
 
 
@@ -237,11 +279,13 @@ class _Clock:
 class ReceptionLog:
     """Kept from the start of an egress to its end."""
 
-    def __init__(self, state: CallState, now: float, wall: float, away: str | None = None) -> None:
+    def __init__(self, state: CallState, now: float, wall: float, away: str | None = None, delay: float = 0.0) -> None:
         """``state`` is the call as it is at the start, ``wall`` the time then in seconds since 1970.
 
-        ``away`` says why the SFU is out of reach at the start; None when it is not.
+        ``away`` says why the SFU is out of reach at the start; None when it is not. ``delay`` is by how many seconds
+        it is composed later: what is kept back is so from that long ago.
         """
+        self._delay = delay
         self._began = now
         self._clock = _Clock(wall - now)
         self._room = _Room()
@@ -321,6 +365,8 @@ class ReceptionLog:
             there = state.participants.get(session_id)
             if there is None:
                 continue
+            said = state.moderation(session_id)
+            guest.moderation.say(said.video, said.audio, max(guest.joined, now - self._delay), now)
             for type_, track in there.tracks.items():
                 guest.track(type_).look(track, sizes.get((session_id, type_)), now)
 

@@ -48,9 +48,10 @@ def foremost(participants: Iterable[ParticipantView], previous: Scene | None) ->
     """Who takes the stage; their screen, if they share it. None where there is nobody."""
     was_first = previous.tiles[0].session_id if previous and previous.tiles else None
 
-    def rank(participant: ParticipantView) -> tuple[bool, ...]:
+    def rank(participant: ParticipantView) -> tuple[int, ...]:
         return (
             not participant.is_pinned,
+            _pin(participant),
             not shares(participant),
             not participant.is_dominant_speaker,
             not shows(participant),
@@ -81,7 +82,7 @@ def choose(candidates: Sequence[Entry], slots: Sequence[Key], capacity: int) -> 
     # them who talk with each other do not take turns in one tile.
     default = {entry.key for entry in sorted(candidates, key=_standing)[:capacity]}
 
-    def rank(entry: Entry) -> tuple[bool, ...]:
+    def rank(entry: Entry) -> tuple[int, ...]:
         seen = entry.key in visible
         return (*_priority(entry), not seen, not (seen and entry.key not in default))
 
@@ -126,13 +127,22 @@ def _round(participants: Sequence[ParticipantView], around: int) -> list[Partici
 
 
 def _fronted(chosen: list[Entry]) -> list[Entry]:
-    return sorted(chosen, key=lambda entry: (not entry.participant.is_pinned, not entry.is_share))
+    return sorted(chosen, key=_front)
 
 
-def _priority(entry: Entry) -> tuple[bool, ...]:
+def _front(entry: Entry) -> tuple[int, ...]:
+    return (not entry.participant.is_pinned, _pin(entry.participant), not entry.is_share)
+
+
+def _pin(participant: ParticipantView) -> int:
+    return participant.pin_order if participant.is_pinned else 0
+
+
+def _priority(entry: Entry) -> tuple[int, ...]:
     participant = entry.participant
     return (
         not participant.is_pinned,
+        _pin(participant),
         not entry.is_share,
         not shares(participant),
         not participant.is_dominant_speaker,
@@ -140,10 +150,10 @@ def _priority(entry: Entry) -> tuple[bool, ...]:
     )
 
 
-def _standing(entry: Entry) -> tuple[bool, ...]:
+def _standing(entry: Entry) -> tuple[int, ...]:
     """The priority that does not change with every sentence spoken."""
     participant = entry.participant
-    return (not participant.is_pinned, not entry.is_share, not (shows(participant) or entry.is_share))
+    return (*_front(entry), not (shows(participant) or entry.is_share))
 
 
 def _in_slots(chosen: Iterable[Entry], slots: Sequence[Key]) -> list[Entry]:

@@ -65,6 +65,8 @@ class ParticipantView:
     """Whether their camera's picture is taller than wide; None while that is not known."""
     moderation: Moderation = "show"
     """What a moderator lets be seen of their pictures."""
+    pin_order: int = 0
+    """Of those who are pinned, lower ones come first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,10 @@ from typing import Any
 import skia
 from skia import textlayout
 
+from layouts.fonts import FAMILIES
 from layouts.names import graphemes
 from layouts.scene import Color
 
-# The families asked for by name make the same picture on every host that has them. Any script that they do not
-# have falls back to what the host has.
-_FAMILIES = ["Noto Sans", "Noto Color Emoji", "Noto Sans CJK SC"]
 _ENDLESS = 100_000.0
 _ELLIPSIS = "…"
 CAPITAL = 0.71
@@ -32,13 +30,13 @@ class TextShaper:
 
     def __init__(self) -> None:
         self._fonts = textlayout.FontCollection()
-        self._fonts.setDefaultFontManager(_font_manager())
+        self._fonts.setDefaultFontManager(font_manager())
         self._unicode = skia.Unicodes.ICU.Make()
 
     def line(self, text: str, size: float, color: Color, bold: bool = False) -> Any:
         """One shaped line (skia.textlayout.Paragraph), as wide as it needs."""
         style = textlayout.TextStyle()
-        style.setFontFamilies(_FAMILIES)
+        style.setFontFamilies(list(FAMILIES))
         style.setFontSize(size)
         style.setFontStyle(skia.FontStyle.Bold() if bold else skia.FontStyle.Normal())
         style.setColor(skia.ColorSetARGB(color.alpha, color.red, color.green, color.blue))
@@ -81,7 +79,8 @@ def _cut(parts: list[str], count: int) -> str:
 
 
 @cache
-def _font_manager() -> Any:
+def font_manager() -> Any:
+    """The fonts of this host (skia.FontMgr)."""
     with _without_fontconfig_warnings():
         return skia.FontMgr()
 

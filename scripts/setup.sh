@@ -14,8 +14,8 @@ say() {
 # --- Debian packages -------------------------------------------------------------------------------------------------
 
 LIBRARIES="libegl1 libgl1"
-FONTS="fonts-noto-core fonts-noto-cjk"
-TEST_PACKAGES="fonts-noto-color-emoji ffmpeg janus iproute2 redis-server rabbitmq-server postgresql nodejs npm chromium"
+FONTS="fonts-noto-core fonts-noto-cjk fonts-noto-color-emoji"
+TEST_PACKAGES="ffmpeg janus iproute2 redis-server rabbitmq-server postgresql nodejs npm chromium"
 PAGE_PACKAGES="xvfb pulseaudio pulseaudio-utils"
 
 library() {

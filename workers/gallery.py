@@ -31,7 +31,7 @@ _PAGE = """# Gallery of layouts
 
 Made by `make gallery`: the layouts with their defaults, with {guests} guests, drawn by the painter and
 the compositor that record calls. The second guest speaks, the third and the eighth show no picture, the fourth and the
-sixth are muted; where a screen is shared, the first guest shares it and `screenshare_layout` is the layout itself. Try
+sixth are muted. Where a screen is shared, the first guest shares it and `screenshare_layout` is the layout itself. Try
 your own options with `wallflower layout preview`, see [layouts](layouts.md#looking-at-a-layout-without-a-call).
 """
 

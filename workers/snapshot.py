@@ -13,9 +13,9 @@ from workers.ledger import claims, clock
 from workers.ledger.states import LIVE, State
 from workers.ledger.tables import CallSession, Egress
 
-Mark = tuple[str | None, bool, tuple[tuple[str, str, str], ...], datetime | None]
-"""Why the session is to end, whether it is announced; id, state and wish of each live egress; when one of them was
-changed last."""
+Mark = tuple[str | None, bool, int, tuple[tuple[str, str, str], ...], datetime | None]
+"""Why the session is to end, whether it is announced, its revision; id, state and wish of each live egress; when one of
+them was changed last."""
 
 
 @dataclass(slots=True)
@@ -28,7 +28,7 @@ class Snapshot:
 
     def demand(self, session_id: str) -> float:
         """Cores that the session's live egresses take, or will take."""
-        _, _, egresses, _ = self.marks.get(session_id, (None, False, (), None))
+        *_, egresses, _ = self.marks.get(session_id, (None, False, 0, (), None))
         return sum(self.costs[id_] for id_, state, desired in egresses if works(State(state), desired))
 
 
@@ -46,7 +46,7 @@ def look(tx: Session, owner: str, before: Snapshot, *, take_over: bool) -> Snaps
         egresses[session_id].append((egress[0], egress[1], egress[2]))
         changed[session_id] = max(updated_at, changed.get(session_id, updated_at))
     marks: dict[str, Mark] = {
-        s.id: (s.end_reason, s.announced, tuple(egresses[s.id]), changed.get(s.id)) for s in found
+        s.id: (s.end_reason, s.announced, s.revision, tuple(egresses[s.id]), changed.get(s.id)) for s in found
     }
     ids = [id_ for some in egresses.values() for id_, _, _ in some]
     costs = {id_: before.costs[id_] for id_ in ids if id_ in before.costs}

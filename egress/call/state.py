@@ -25,6 +25,7 @@ from egress.call.model import (
     Updated,
 )
 from egress.call.speakers import Speakers
+from egress.protocol import Directions, Moderated, Pin
 from egress.rtc.clock import ParticipantClock
 from egress.rtc.track import MediaTrack
 from layouts.scene import CallView, ParticipantView
@@ -32,6 +33,8 @@ from layouts.scene import CallView, ParticipantView
 SILENT_CAMERA = 1.2
 """Seconds without a packet after which a camera counts as off. A shared screen may rest as long as it likes."""
 
+SILENCE = -127.0
+"""dBov."""
 PAUSED_PICTURE = 1.0
 """Seconds for which the last picture of a track stays that the SFU has stopped sending."""
 MAX_METADATA = 8192
@@ -49,6 +52,8 @@ class TrackState:
     paused: bool = False
     """The SFU has stopped sending it, because our bandwidth is short."""
     paused_since: float = 0.0
+    portrait: bool | None = None
+    """Whether its pictures are higher than wide, as they are to be shown; None before the first."""
 
 
 @dataclass(slots=True)
@@ -72,6 +77,19 @@ class CallState:
         self.speakers = Speakers()
         self.room_metadata = ""
         self._told_levels: dict[str, float] | None = None
+        self._pins: tuple[Pin, ...] = ()
+        self._moderation: dict[str, Moderated] = {}
+
+    def direct(self, directions: Directions) -> None:
+        """What callers say of participants, in the place of what they said before."""
+        self._pins = directions.pins
+        self._moderation = {moderated.user_id: moderated for moderated in directions.moderation}
+
+    def moderation(self, session_id: str) -> Moderated:
+        """What may be seen and heard of a participant: nothing is kept back unless somebody said so."""
+        known = self.participants.get(session_id)
+        user_id = known.participant.user_id if known else ""
+        return self._moderation.get(user_id) or Moderated(user_id=user_id)
 
     def apply(self, event: CallEvent, now: float) -> None:
         """Take in an event. Events about participants who are not there are ignored."""
@@ -137,32 +155,49 @@ class CallState:
             return False
         for session_id in self.participants:
             level = self._told_levels.get(session_id, 0.0)
-            self.speakers.hear(session_id, 20 * math.log10(max(level, 1e-6)), now)
+            self.hear(session_id, 20 * math.log10(max(level, 1e-6)), now)
         return True
+
+    def hear(self, session_id: str, level: float, now: float) -> None:
+        """A participant's level, in dBov. Who is silenced does not lead the conversation."""
+        silenced = self.moderation(session_id).audio == "silence"
+        self.speakers.hear(session_id, SILENCE if silenced else level, now)
 
     def view(self, now: float) -> CallView:
         """What a layout may know."""
         dominant = self.speakers.dominant(now)
-        return CallView(tuple(_view(p, now, dominant, self.speakers) for p in self.participants.values()))
+        return CallView(tuple(self._view(state, now, dominant) for state in self.participants.values()))
 
+    def _view(self, state: ParticipantState, now: float, dominant: str | None) -> ParticipantView:
+        who, speakers = state.participant, self.speakers
+        audio, video = state.tracks.get(TrackType.AUDIO), state.tracks.get(TrackType.VIDEO)
+        moderation = self.moderation(who.session_id)
+        # Of who is hidden nothing is received: to layouts it is as if they published no pictures.
+        seen = moderation.video != "hide"
+        pin = self._pin(who)
+        return ParticipantView(
+            session_id=who.session_id,
+            user_id=who.user_id,
+            name=who.name,
+            roles=who.roles,
+            image=who.image,
+            has_video=seen and _shows(video, now, SILENT_CAMERA),
+            has_audio=audio is not None and not audio.muted and moderation.audio == "keep",
+            has_screen_share=seen and _shows(state.tracks.get(TrackType.SCREEN_SHARE), now, math.inf),
+            is_speaking=speakers.is_speaking(who.session_id, now) and moderation.audio == "keep",
+            is_dominant_speaker=who.session_id == dominant,
+            is_pinned=pin is not None or state.pinned,
+            joined_at=state.joined_at,
+            is_portrait=None if video is None else video.portrait,
+            moderation=moderation.video,
+            pin_order=pin if pin is not None else len(self._pins) if state.pinned else 0,
+        )
 
-def _view(state: ParticipantState, now: float, dominant: str | None, speakers: Speakers) -> ParticipantView:
-    who = state.participant
-    audio = state.tracks.get(TrackType.AUDIO)
-    return ParticipantView(
-        session_id=who.session_id,
-        user_id=who.user_id,
-        name=who.name,
-        roles=who.roles,
-        image=who.image,
-        has_video=_shows(state.tracks.get(TrackType.VIDEO), now, SILENT_CAMERA),
-        has_audio=audio is not None and not audio.muted,
-        has_screen_share=_shows(state.tracks.get(TrackType.SCREEN_SHARE), now, math.inf),
-        is_speaking=speakers.is_speaking(who.session_id, now),
-        is_dominant_speaker=who.session_id == dominant,
-        is_pinned=state.pinned,
-        joined_at=state.joined_at,
-    )
+    def _pin(self, who: Participant) -> int | None:
+        """Their place among those who were pinned by message."""
+        places = (n for n, pin in enumerate(self._pins) if pin.participant == who.session_id)
+        by_user = (n for n, pin in enumerate(self._pins) if pin.user_id == who.user_id)
+        return min([*places, *by_user], default=None)
 
 
 def _shows(track: TrackState | None, now: float, patience: float) -> bool:

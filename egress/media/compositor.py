@@ -12,15 +12,14 @@ from typing import Protocol
 
 import av
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
 
-from egress.media.video_source import Picture
-from egress.media.yuv import Overlay, Planes, blank, blend, cut, from_rgba, overlay, paste, planes_of, rotate
-from layouts.scene import Rect, Scene, Source, Tile
-
-MAX_REFORMATTERS = 16
-"""Kinds of scaling that are kept ready; a call has few, but pictures grow and layouts change."""
+from egress.media.glide import Glide, next_glide
+from egress.media.scaling import Scaler, scaled_size
+from egress.media.video_source import Picture, TrackKey
+from egress.media.yuv import Overlay, Planes, blank, blend, cut, from_rgba, overlay, paste, planes_of, resized
+from layouts.scene import Rect, Scene, Tile
 
 
 class Patch(Protocol):
@@ -49,10 +48,6 @@ class Painter(Protocol):
     def placeholder(self, tile: Tile) -> NDArray[np.uint8]:
         """The opaque RGBA picture (h, w, 4) of a tile without video."""
         ...
-
-
-TrackKey = tuple[str, Source]
-"""Participant session id and which of their pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +132,8 @@ def _less(rect: Rect, other: Rect) -> list[Rect]:
 
 @dataclass(slots=True)
 class _TileState:
-    key: tuple[TrackKey | None, int]
-    """Which picture is pasted: the track, and the picture's serial number (-1: the placeholder)."""
+    key: tuple[TrackKey | None, int, bool]
+    """Which picture is pasted: the track, the picture's serial number (-1: the placeholder), whether it is blurred."""
 
 
 class Compositor:
@@ -151,38 +146,48 @@ class Compositor:
         self._canvas: Planes = blank(width, height)
         self._decor: Decor | None = None
         self._tiles: list[_TileState | None] = []
-        self._reformatters: dict[tuple[str, int, int, int, int], VideoReformatter] = {}
-        self._scaled: dict[TrackKey, tuple[int, dict[tuple[int, int], Planes]]] = {}
-        """Per track the serial number of its newest picture, and that picture in the sizes in which it is shown."""
+        self._glide: Glide | None = None
+        self._scaler = Scaler()
 
-    def show(self, decor: Decor) -> None:
-        """From the next picture on, draw this scene."""
+    def show(self, decor: Decor, when: float = 0.0) -> None:
+        """From the next picture on, which is of ``when`` (monotonic seconds), draw this scene."""
+        before = self._decor.scene if self._decor is not None else None
+        self._glide = next_glide(before, self._glide, decor.scene, when)
         self._decor = decor
+        self._begin(decor)
+        self._scaler.forget(but={(t.session_id, t.source) for t in decor.scene.tiles if t.source is not None})
+
+    def _begin(self, decor: Decor) -> None:
+        """An empty scene, in which every tile is to be drawn."""
         for plane, ground in zip(self._canvas, decor.ground, strict=True):
             plane[:] = ground
         for free in decor.free:
             blend(self._canvas, free)
         self._tiles = [None] * len(decor.scene.tiles)
-        shown = {(t.session_id, t.source) for t in decor.scene.tiles}
-        if len(self._reformatters) > MAX_REFORMATTERS:
-            self._reformatters.clear()
-        self._scaled = {k: s for k, s in self._scaled.items() if k in shown}
 
-    def compose(self, pictures: Mapping[TrackKey, Picture]) -> av.VideoFrame:
+    def compose(self, pictures: Mapping[TrackKey, Picture], when: float = 0.0) -> av.VideoFrame:
         """The canvas with the newest pictures, as a frame of its own."""
         decor = self._decor
         if decor is not None:
+            places: list[Rect] | None = None
+            if self._glide is not None:
+                self._begin(decor)
+                if self._glide.over(when):
+                    self._glide = None
+                else:
+                    places = self._glide.places(when)
             covered = False
             for index, tile in enumerate(decor.scene.tiles):
                 track: TrackKey | None = (tile.session_id, tile.source) if tile.source else None
                 picture = pictures.get(track) if track else None
-                key = (track, picture.serial if picture else -1)
+                blurred = picture is not None and (tile.blurred or picture.blurred)
+                key = (track, picture.serial if picture else -1, blurred)
                 state = self._tiles[index]
                 if not covered and state is not None and state.key == key:
                     continue
                 # A tile above this one has to be drawn again as well.
                 covered = covered or any(_overlaps(tile.rect, t.rect) for t in decor.scene.tiles[index + 1 :])
-                self._draw(decor, index, tile, track, picture)
+                self._draw(decor, index, tile.rect if places is None else places[index], picture)
                 self._tiles[index] = _TileState(key)
         frame = av.VideoFrame(self.width, self.height, "yuv420p")
         for to, plane in zip(planes_of(frame), self._canvas, strict=True):
@@ -192,17 +197,30 @@ class Compositor:
         frame.time_base = Fraction(1, 1)
         return frame
 
-    def _draw(self, decor: Decor, index: int, tile: Tile, track: TrackKey | None, picture: Picture | None) -> None:
-        rect = tile.rect
+    def _draw(self, decor: Decor, index: int, rect: Rect, picture: Picture | None) -> None:
+        """Draw a tile at its place, or on its way there: then without what lies above it, which is for that place."""
+        tile = decor.scene.tiles[index]
+        gliding = rect != tile.rect
         self.pasted += 1
-        if track is None or picture is None:
-            paste(self._canvas, decor.placeholders[index], rect.x, rect.y, 0, 0, rect.width, rect.height)
+        if tile.source is None or picture is None:
+            holder = decor.placeholders[index]
+            if (rect.width, rect.height) != (tile.rect.width, tile.rect.height):
+                holder = resized(holder, rect.width, rect.height)
+            paste(self._canvas, holder, rect.x, rect.y, 0, 0, rect.width, rect.height)
         else:
             width, height = picture.frame.width, picture.frame.height
             if picture.rotation in (90, 270):
                 width, height = height, width
             w, h = scaled_size(width, height, rect.width, rect.height, tile.scale_mode == "fill")
-            scaled = self._scale(track, picture, w, h)
+            scaled = self._scaler.scale(
+                (tile.session_id, tile.source),
+                picture,
+                w,
+                h,
+                blurred=tile.blurred or picture.blurred,
+                mirrored=tile.mirrored,
+                passing=(rect.width, rect.height) != (tile.rect.width, tile.rect.height),
+            )
             if w < rect.width or h < rect.height:
                 self._clear(decor, rect)
             shown_w, shown_h = min(w, rect.width), min(h, rect.height)
@@ -216,48 +234,12 @@ class Compositor:
                 shown_w,
                 shown_h,
             )
-        for over in decor.overlays[index]:
-            blend(self._canvas, over)
+        if not gliding:
+            for over in decor.overlays[index]:
+                blend(self._canvas, over)
 
     def _clear(self, decor: Decor, rect: Rect) -> None:
         paste(self._canvas, decor.ground, rect.x, rect.y, rect.x, rect.y, rect.width, rect.height)
-
-    def _scale(self, track: TrackKey, picture: Picture, width: int, height: int) -> Planes:
-        serial, sizes = self._scaled.get(track, (-1, {}))
-        if serial != picture.serial:
-            sizes = {}
-            self._scaled[track] = (picture.serial, sizes)
-        known = sizes.get((width, height))
-        if known is not None:
-            return known
-        frame = picture.frame
-        turned = picture.rotation in (90, 270)
-        w, h = (height, width) if turned else (width, height)
-        converted = frame.format.name != "yuv420p" or frame.color_range == ColorRange.JPEG
-        if converted or (frame.width, frame.height) != (w, h) or frame.colorspace == Colorspace.ITU709:
-            # Each holds on to megabytes, so tracks that are scaled alike share one.
-            kind = (frame.format.name, frame.width, frame.height, w, h)
-            reformatter = self._reformatters.get(kind)
-            if reformatter is None:
-                reformatter = self._reformatters[kind] = VideoReformatter()
-            frame = reformatter.reformat(
-                frame,
-                w,
-                h,
-                "yuv420p",
-                src_colorspace=Colorspace.ITU709 if frame.colorspace == Colorspace.ITU709 else Colorspace.ITU601,
-                dst_colorspace=Colorspace.ITU601,
-                src_color_range=ColorRange.JPEG if frame.color_range == ColorRange.JPEG else ColorRange.MPEG,
-                dst_color_range=ColorRange.MPEG,
-                # Averages what it shrinks: quicker than interpolating, and without moiré.
-                interpolation=Interpolation.AREA if w < frame.width else Interpolation.BILINEAR,
-                threads=1,
-            )
-        planes = planes_of(frame)
-        if picture.rotation:
-            planes = rotate(planes, picture.rotation)
-        sizes[(width, height)] = planes
-        return planes
 
 
 def _even(value: int) -> int:
@@ -266,14 +248,3 @@ def _even(value: int) -> int:
 
 def _overlaps(a: Rect, b: Rect) -> bool:
     return a.x < b.right and b.x < a.right and a.y < b.bottom and b.y < a.bottom
-
-
-def scaled_size(width: int, height: int, room_width: int, room_height: int, fill: bool) -> tuple[int, int]:
-    """The size to which a picture is scaled for a tile: covering it when ``fill``, inside it otherwise; even."""
-    by_width = room_width / width
-    by_height = room_height / height
-    factor = max(by_width, by_height) if fill else min(by_width, by_height)
-    w, h = round(width * factor / 2) * 2, round(height * factor / 2) * 2
-    if fill:
-        return max(w, room_width), max(h, room_height)
-    return max(2, min(w, room_width)), max(2, min(h, room_height))

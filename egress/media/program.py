@@ -18,10 +18,11 @@ import av
 import numpy as np
 from av.packet import Packet
 
-from egress.media.compositor import Compositor, Decor, TrackKey
+from egress.media.compositor import Compositor, Decor
 from egress.media.decode import Samples
 from egress.media.encode import AacEncoder, EncodeError, VideoEncoder
-from egress.media.video_source import Picture
+from egress.media.mixer import NOBODY
+from egress.media.video_source import Picture, TrackKey
 from egress.outputs.output import Output, OutputError, ProgramFormat
 from egress.protocol import AudioEncoding, VideoEncoding
 
@@ -76,6 +77,9 @@ class Program:
         self._listener = listener
         self._compositor = Compositor(*size) if size[0] else None
         self._scenes: deque[tuple[float, Decor]] = deque(maxlen=256)
+        self._unheard: deque[tuple[float, frozenset[str]]] = deque(maxlen=256)
+        self._left_out: frozenset[str] = NOBODY
+        self._when = 0.0
         self._keyframe_due = False
         self._queue: deque[_Tick | None] = deque()
         self._changed = threading.Condition()
@@ -96,6 +100,16 @@ class Program:
     def schedule(self, when: float, decor: Decor) -> None:
         """Show a scene from ``when`` (monotonic seconds) on; to be called in the order of time."""
         self._scenes.append((when, decor))
+
+    def leave_out(self, when: float, session_ids: frozenset[str]) -> None:
+        """Mix without these participants from ``when`` (monotonic seconds) on; to be called in the order of time."""
+        self._unheard.append((when, session_ids))
+
+    def left_out(self, when: float) -> frozenset[str]:
+        """Whose voices the tick of ``when`` leaves out. Media thread only, in the order of time."""
+        while self._unheard and self._unheard[0][0] <= when:
+            self._left_out = self._unheard.popleft()[1]
+        return self._left_out
 
     def begin(self, epoch: float) -> None:
         """Tick 0 is taken at wall-clock time ``epoch``."""
@@ -118,17 +132,18 @@ class Program:
         """
         number = self.ticks
         self.ticks += 1
+        self._when = when
         frame = None
         if self._compositor is not None:
             while self._scenes and self._scenes[0][0] <= when:
                 decor = self._scenes.popleft()[1]
                 if not self._scenes or self._scenes[0][0] > when:
-                    self._compositor.show(decor)
+                    self._compositor.show(decor, when)
             if patience <= 0 or not self._room_within(patience):
                 self.dropped += 1
                 self._owed = pictures
             else:
-                frame = self._compositor.compose(pictures)
+                frame = self._compositor.compose(pictures, when)
                 self.pictures += 1
                 self._owed = None
         with self._changed:
@@ -147,7 +162,7 @@ class Program:
         last = None
         if self._compositor is not None and self._owed is not None and not self._over:
             silence = np.zeros((0, 2), np.float32)
-            last = _Tick(self.ticks - 1, self._compositor.compose(self._owed), silence, 0)
+            last = _Tick(self.ticks - 1, self._compositor.compose(self._owed, self._when), silence, 0)
             self.pictures += 1
             self.dropped -= 1
         with self._changed:

@@ -13,12 +13,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from egress.media.compositor import TrackKey
-from egress.media.decode import SAMPLE_RATE
-from egress.media.mixer import mix
+from egress.media.decode import SAMPLE_RATE, Samples
+from egress.media.mixer import Voice, mix, play
 from egress.media.program import Program
+from egress.media.restraint import Restraints
 from egress.media.source import PictureSource, SoundSource
-from egress.media.video_source import Picture
+from egress.media.video_source import Picture, TrackKey
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,7 @@ class _VideoEntry:
 
 @dataclass(slots=True)
 class _AudioEntry:
+    session_id: str
     source: SoundSource
     until: float | None = None
     begun: bool = False
@@ -52,6 +53,8 @@ class _Running:
     end: float | None = None
     ticks_at: int | None = None
     """The stage's tick number at the program's tick 0."""
+    left_out: frozenset[str] | None = None
+    """Whose voices its last tick left out; None before the first."""
 
 
 @dataclass(slots=True)
@@ -72,6 +75,8 @@ class Stage:
         self.fps = fps
         self.delay = delay
         self.counts = StageCounts()
+        self.restraints = Restraints()
+        """What no program shows or lets hear."""
         self._lock = threading.Condition()
         self._video: list[_VideoEntry] = []
         self._audio: list[_AudioEntry] = []
@@ -86,9 +91,10 @@ class Stage:
         with self._lock:
             self._video.append(_VideoEntry(key, source))
 
-    def add_audio(self, source: SoundSource) -> None:
+    def add_audio(self, session_id: str, source: SoundSource) -> None:
+        """A track of that participant."""
         with self._lock:
-            self._audio.append(_AudioEntry(source))
+            self._audio.append(_AudioEntry(session_id, source))
 
     def remove(self, source: PictureSource | SoundSource) -> None:
         """The track is gone: play out what happened until now."""
@@ -219,14 +225,18 @@ class Stage:
                 heard.begun = True
                 heard.source.begin(first)
             self._guard("audio", lambda e=heard: e.source.advance(when + 2 / self.fps, self._origin))  # type: ignore[misc]
-        sound = mix((e.source for e in audio), first, count)
+        voices = play(((e.session_id, e.source) for e in audio), first, count)
+        silenced = self.restraints.silenced(when)
+        mixes: dict[tuple[frozenset[str], frozenset[str]], Samples] = {}
+        shown = self.restraints.shown(pictures)
         for running in due:
             if running.ticks_at is None:
                 running.ticks_at = number
+            sound = _mixed(running, voices, silenced | running.program.left_out(when), count, mixes)
             if not running.program.over:
                 position = first - round(running.ticks_at * SAMPLE_RATE / self.fps)
                 try:
-                    running.program.tick(when, pictures, sound, position, patience=patience)
+                    running.program.tick(when, shown, sound, position, patience=patience)
                 except Exception as error:
                     # The other programs of the call go on.
                     log.exception("the program %s could not be drawn", running.program.name)
@@ -242,3 +252,18 @@ class Stage:
             if self.counts.errors[what] <= 5:
                 log.exception("a %s track could not be played", what)
             return None
+
+
+def _mixed(
+    running: _Running,
+    voices: list[Voice],
+    now: frozenset[str],
+    count: int,
+    mixes: dict[tuple[frozenset[str], frozenset[str]], Samples],
+) -> Samples:
+    """What a program hears: the same mix for all that leave out the same voices."""
+    before = now if running.left_out is None else running.left_out
+    running.left_out = now
+    if (before, now) not in mixes:
+        mixes[(before, now)] = mix(voices, count, before, now)
+    return mixes[(before, now)]

@@ -15,6 +15,7 @@ import av
 
 from egress.media.decode import DecodeError, VideoDecoder
 from egress.rtc.track import EncodedFrame, MediaTrack
+from layouts.scene import Source
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,10 @@ AHEAD = 0.5
 """Seconds after its arrival at which a frame is due at the latest, whatever its track's clock says."""
 
 
+TrackKey = tuple[str, Source]
+"""Participant session id and which of their pictures."""
+
+
 @dataclass(slots=True)
 class Picture:
     """A decoded picture. ``serial`` changes with every new picture, ``time`` is when it was taken (monotonic)."""
@@ -36,6 +41,14 @@ class Picture:
     rotation: int
     serial: int
     time: float
+    blurred: bool = False
+    """Whether it is to be made unrecognisable."""
+
+    @property
+    def portrait(self) -> bool:
+        """Whether it is higher than wide, as it is to be shown."""
+        turned = self.rotation in (90, 270)
+        return (self.frame.width > self.frame.height) if turned else (self.frame.height > self.frame.width)
 
 
 class VideoSource:
@@ -78,6 +91,16 @@ class VideoSource:
         """Width and height of the latest picture, as it was encoded; None before the first."""
         picture = self._picture
         return None if picture is None else (picture.frame.width, picture.frame.height)
+
+    @property
+    def portrait(self) -> bool | None:
+        """Whether the latest picture is higher than wide, as it is to be shown; None before the first."""
+        picture = self._picture
+        return None if picture is None else picture.portrait
+
+    def waiting_keyframe(self) -> EncodedFrame | None:
+        """The newest key frame that is not decoded yet, for who cannot wait for its time. Event loop only."""
+        return next((frame for frame in reversed(tuple(self._waiting)) if frame.keyframe), None)
 
     def start(self) -> None:
         """Take frames from now on, beginning with a key frame."""

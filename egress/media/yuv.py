@@ -161,3 +161,17 @@ def rotate(picture: Planes, degrees: int) -> Planes:
     turns = -(degrees // 90)
     y, u, v = (np.rot90(plane, turns) for plane in picture)
     return y, u, v
+
+
+def mirror(picture: Planes) -> Planes:
+    """``picture`` with left and right exchanged."""
+    y, u, v = (plane[:, ::-1] for plane in picture)
+    return y, u, v
+
+
+def resized(picture: Planes, width: int, height: int) -> Planes:
+    """``picture`` in another size."""
+    frame = av.VideoFrame(picture[0].shape[1], picture[0].shape[0], "yuv420p")
+    for to, plane in zip(planes_of(frame), picture, strict=True):
+        to[:] = plane
+    return planes_of(frame.reformat(width, height, interpolation=Interpolation.BILINEAR, threads=1))

@@ -54,7 +54,7 @@ class PageRecording(CompositeEgress, CaptureListener):
             stage.add_video((_KEY, "video"), pictures)
             self.program.schedule(0.0, DecorMaker(_Nothing()).make(_whole(*size)))
         sound = PageSound()
-        stage.add_audio(sound)
+        stage.add_audio(_KEY, sound)
         plan = Plan(
             url=self._page.url,
             size=shown_size,

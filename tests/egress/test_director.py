@@ -134,3 +134,26 @@ async def test_a_picture_that_comes_is_painted_into_its_scene_from_the_beginning
     assert not directed.update(call_of(2), 100.5)
     await directed.painted()
     assert [when for when, _ in program.scheduled] == [100.0, 100.0]
+
+
+async def test_a_rotation_begins_with_its_first_page_whenever_that_is(painting: ThreadPoolExecutor):
+    cells = {"grid.columns": 2, "grid.rows": 1}
+    directed, _ = director(painting, "grid", **cells, **{"layout.rotate_seconds": 10})
+    found = []
+    for now in (1234.5, 1244.0, 1244.6):
+        directed.update(call_of(4), now)
+        assert directed.scene is not None
+        found.append([tile.session_id for tile in directed.scene.tiles])
+    assert found == [["s0", "s1"], ["s0", "s1"], ["s2", "s3"]]
+    await directed.painted()
+
+
+async def test_a_quick_exchange_does_not_change_who_is_on_stage(painting: ThreadPoolExecutor):
+    directed, _ = director(painting, "single-participant")
+    stage = []
+    for now, speaker in ((0.0, 1), (0.3, 2), (0.6, 1), (0.8, 2), (1.1, 2)):
+        directed.update(call_of(3, dominant=speaker), now)
+        assert directed.scene is not None
+        stage.append(directed.scene.tiles[0].session_id)
+    assert stage == ["s1", "s1", "s1", "s1", "s2"]
+    await directed.painted()

@@ -182,6 +182,7 @@ def test_borders_can_be_switched_off_and_set_in_pixels() -> None:
 def test_the_only_picture_of_a_canvas_has_a_frame_only_when_asked_for() -> None:
     call = call_of(2, speaking=(0,), dominant=0)
     assert compose("single-participant", {}, SIZE, call).tiles[0].border is None
+    assert compose("single-participant", {"participant.label_border_color": "red"}, SIZE, call).tiles[0].border is None
     asked = compose("single-participant", {"participant.video_border_color": "red"}, SIZE, call).tiles[0].border
     assert asked is not None
     assert asked.color.green == 0xFC

@@ -7,7 +7,7 @@ import pytest
 
 from egress.media.audio_source import AHEAD, CUT, MAX_STRETCH, MAX_WAITING, AudioSource
 from egress.media.decode import SAMPLE_RATE, Samples
-from egress.media.mixer import mix
+from egress.media.mixer import mix, play
 from tests.media.fakes import FakeTrack, opus, sine
 
 TICK = 1600
@@ -36,7 +36,7 @@ class Heard:
         while (self.ticks + 1) * TICK <= round(until * SAMPLE_RATE):
             when = ORIGIN + self.ticks * TICK / SAMPLE_RATE
             self.source.advance(when + 2 / 30, ORIGIN)
-            parts.append(mix([self.source], self.ticks * TICK, TICK))
+            parts.append(mix(play([("guest", self.source)], self.ticks * TICK, TICK), TICK))
             self.ticks += 1
         return np.concatenate(parts) if parts else np.zeros((0, 2), np.float32)
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from egress.media.compositor import Compositor, DecorMaker, scaled_size
+from egress.media.compositor import Compositor, DecorMaker
+from egress.media.scaling import scaled_size
 from egress.media.video_source import Picture
 from layouts.scene import Color, Placeholder, Rect, ScaleMode, Scene, Source, Tile
 from tests.media.fakes import luma_of, picture
@@ -174,7 +175,7 @@ def test_a_source_that_changes_its_size_all_the_time_takes_no_more_memory():
     canvas = Canvas(scene(tile(Rect(40, 20, 240, 136), mode="fit")))
     for n in range(40):
         canvas.draw(a=shown(180, 320, 100 + 4 * n, serial=n + 1))
-    assert sum(len(sizes) for _, sizes in canvas.compositor._scaled.values()) == 1
+    assert sum(len(sizes) for _, sizes in canvas.compositor._scaler._scaled.values()) == 1
 
 
 def test_without_a_picture_the_placeholder_shows_and_comes_back():

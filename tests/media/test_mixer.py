@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from egress.media.decode import SAMPLE_RATE, Samples
-from egress.media.mixer import KNEE, mix, soft_limit
+from egress.media.mixer import FADE, KNEE, Voice, mix, play, soft_limit
 from tests.media.fakes import sine
 
 
@@ -24,8 +24,8 @@ class Played:
 
 
 def mixed(*sounds: Samples) -> Samples:
-    sources: list[Any] = [Played(s) for s in sounds]
-    return np.concatenate([mix(sources, n * 1600, 1600) for n in range(len(sounds[0]) // 1600)])
+    sources: list[Any] = [(f"s{n}", Played(s)) for n, s in enumerate(sounds)]
+    return np.concatenate([mix(play(sources, n * 1600, 1600), 1600) for n in range(len(sounds[0]) // 1600)])
 
 
 def amplitude(sound: Samples, frequency: float) -> float:
@@ -66,5 +66,29 @@ def test_the_limit_is_the_same_curve_at_every_moment_and_without_a_corner():
 
 
 def test_nobody_is_silence():
-    assert not mix([], 0, 1600).any()
-    assert mix([], 0, 1600).shape == (1600, 2)
+    assert not mix([], 1600).any()
+    assert mix([], 1600).shape == (1600, 2)
+
+
+def voices(count: int = 1600) -> list[Voice]:
+    return [Voice("anna", np.full((count, 2), 0.1, np.float32)), Voice("bert", np.full((count, 2), 0.2, np.float32))]
+
+
+def test_a_mix_leaves_out_whom_it_is_not_to_hear_and_others_still_hear_them():
+    played = voices()
+    assert np.allclose(mix(played, 1600, {"bert"}, {"bert"}), 0.1)
+    assert np.allclose(mix(played, 1600), 0.3)
+
+
+def test_a_voice_that_is_silenced_goes_without_a_click_and_comes_back_without_one():
+    going, coming = mix(voices(), 1600, set(), {"bert"}), mix(voices(), 1600, {"bert"}, set())
+    for sound, first, last in ((going, 0.3, 0.1), (coming, 0.1, 0.3)):
+        assert np.allclose([sound[0, 0], sound[FADE, 0], sound[-1, 0]], [first, last, last])
+        assert np.abs(np.diff(sound[:, 0])).max() <= 0.2 / FADE + 1e-6
+
+
+def test_a_source_that_nobody_hears_is_played_on_all_the_same():
+    source: Any = Played(np.arange(3200, dtype=np.float32)[:, None].repeat(2, axis=1) / 10_000)
+    first, second = (play([("anna", source)], start, 1600) for start in (0, 1600))
+    assert not mix(first, 1600, {"anna"}, {"anna"}).any()
+    assert np.isclose(mix(second, 1600)[0, 0], 0.16)

@@ -168,7 +168,7 @@ def test_the_call_is_heard_where_it_happened(stage: Stage):
     source.start()
     for n, data in enumerate(opus(sine(0.5))):
         track.feed(data, start + 1.0 + n * 0.02)
-    stage.add_audio(source)
+    stage.add_audio("guest", source)
     output = Kept(needs_sound=True)
     made = program(output, (0, 0))
     past(stage, made, start, start + 2)

@@ -182,6 +182,11 @@ class Bench:
         path = self.settings.events_file
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
+    def heard(self) -> list[dict[str, Any]]:
+        """The orders that attendants were given, in their order of time."""
+        files = sorted(self.settings.sockets.glob("*.heard"), key=lambda path: path.stat().st_mtime)
+        return [json.loads(line) for path in files for line in path.read_text().splitlines()]
+
     def session(self) -> CallSession:
         with self.ledger.reading() as tx:
             return tx.scalars(select(CallSession)).one()

@@ -28,6 +28,7 @@ from egress.protocol import (
     Attends,
     CompositeRecording,
     Connected,
+    Direct,
     EgressEnded,
     EgressFailed,
     EgressStarted,
@@ -50,6 +51,7 @@ from egress.protocol import (
     Start,
     Stop,
     TrackReception,
+    Update,
 )
 
 FPS = 10
@@ -204,6 +206,9 @@ class Fake:
             self.over.set()
 
     async def obey(self, command: Any) -> None:
+        if isinstance(command, Attend | Start | Update | Direct):
+            with self.path.with_suffix(".heard").open("a") as heard:
+                heard.write(command.model_dump_json() + "\n")
         match command:
             case Hello():
                 if self.job is None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from egress.protocol import EGRESS_SPEC, CompositeRecording, EgressSpec
+from egress.protocol import EGRESS_SPEC, CompositeRecording, EgressSpec, LayoutSettings
 from workers.attending.surroundings import Surroundings
 from workers.decisions import reservation, shortage
 from workers.ledger import lifecycle
@@ -31,6 +31,11 @@ def order(egress: Egress) -> EgressSpec:
     if egress.kind not in SPEECH:
         fields["first_part"] = egress.next_part
     return EGRESS_SPEC.validate_python({"kind": egress.kind, **fields})
+
+
+def layout_of(spec: EgressSpec) -> LayoutSettings | None:
+    """What its picture is drawn by; None for what has none."""
+    return spec.layout if isinstance(spec, CompositeRecording) else None
 
 
 def admit(tx: Session, around: Surroundings, egress: Egress, now: datetime) -> bool:

@@ -12,12 +12,15 @@ from sqlalchemy.orm import Session
 from egress.logs import about
 from egress.protocol import (
     Attend,
+    Direct,
+    Directions,
     Disconnected,
     EgressEnded,
     EgressFailed,
     EgressSpec,
     EgressStarted,
     EgressStopped,
+    LayoutSettings,
     Leave,
     Over,
     PartClosed,
@@ -29,15 +32,16 @@ from egress.protocol import (
     SetLanguage,
     Start,
     Stop,
+    Update,
     Warned,
 )
 from workers.attendants import Attendant, AttendantGone
-from workers.attending.admission import TAKEN_UP, admit, drop, order, possible
+from workers.attending.admission import TAKEN_UP, admit, drop, layout_of, order, possible
 from workers.attending.engagement import Engagement, now
 from workers.attending.inbox import Inbox
 from workers.attending.starting import job
 from workers.decisions import Wanted, due, idle
-from workers.ledger import lifecycle, reports
+from workers.ledger import directions, lifecycle, reports
 from workers.ledger.claims import owned
 from workers.ledger.states import State
 from workers.ledger.steps import SPEECH
@@ -57,6 +61,8 @@ class _Orders:
     start: list[EgressSpec] = field(default_factory=list)
     stop: dict[str, str] = field(default_factory=dict)
     """Egress to why, for people."""
+    update: dict[str, LayoutSettings] = field(default_factory=dict)
+    direct: Directions | None = None
     languages: dict[str, str] = field(default_factory=dict)
     """Egress to what is spoken from now on."""
     idle: bool = False
@@ -122,7 +128,7 @@ class Conversation:
                 return None
             case Refused():
                 repeated = engaged.asked_again and report.egress_id in (None, *engaged.asked_again)
-                if repeated and report.op in ("start", "attend"):
+                if repeated and report.op in ("start", "attend", "update", "direct"):
                     await self._attendant.ack(report.seq)
                     return None
                 if report.op == "attend":
@@ -143,10 +149,18 @@ class Conversation:
     async def _send_again(self) -> None:
         self._sent_again = True
         engaged = self._engaged
-        live = await engaged.around.ledger.read(lambda tx: lifecycle.live_egresses(tx, engaged.id))
-        specs = [order(egress) for egress in live if egress.id in engaged.asked_again]
+
+        def wanted(tx: Session) -> tuple[list[EgressSpec], Directions]:
+            live = lifecycle.live_egresses(tx, engaged.id)
+            session = owned(tx, engaged.id, engaged.epoch)
+            specs = [order(egress) for egress in live if egress.id in engaged.asked_again]
+            return specs, directions.in_force(session.directions)
+
+        specs, said = await engaged.around.ledger.read(wanted)
         await engaged.hold.wait()
-        await self._attendant.send(Attend(job=job(engaged, specs)))
+        await self._attendant.send(Attend(job=job(engaged, specs, said)))
+        engaged.ordered(specs)
+        engaged.directed = said
 
     async def _command(self) -> None:
         """Give the commands that are due whenever something changed, as long as the lease allows it."""
@@ -158,8 +172,13 @@ class Conversation:
                 orders = _Orders(idle=True) if engaged.leaving else await self._orders()
                 # Between the ledger's word and the command the lease may have run out: then it has to be renewed.
                 await engaged.hold.wait()
+                # First, so that what begins shows nobody who is to be hidden.
+                if orders.direct is not None:
+                    await attendant.send(Direct(epoch=engaged.epoch, directions=orders.direct))
                 for spec in orders.start:
                     await attendant.send(Start(epoch=engaged.epoch, egress=spec))
+                for egress_id, layout in orders.update.items():
+                    await attendant.send(Update(epoch=engaged.epoch, egress_id=egress_id, layout=layout))
                 for egress_id, language in orders.languages.items():
                     await attendant.send(SetLanguage(epoch=engaged.epoch, egress_id=egress_id, language=language))
                 for egress_id, reason in orders.stop.items():
@@ -176,10 +195,12 @@ class Conversation:
         told = engaged.told
 
         def decide(tx: Session) -> _Orders:
-            owned(tx, engaged.id, engaged.epoch)
+            session = owned(tx, engaged.id, engaged.epoch)
             moment = now()
             live = {egress.id: egress for egress in lifecycle.live_egresses(tx, engaged.id)}
             orders = _Orders()
+            if (said := directions.in_force(session.directions)) != engaged.directed:
+                orders.direct = said
             for op, egress_id in due([_wanted(e) for e in live.values()], told):
                 egress = live[egress_id]
                 if op == "give_up":
@@ -193,17 +214,21 @@ class Conversation:
             for egress in live.values():
                 if State(egress.state) in TAKEN_UP and not possible(tx, engaged.around, egress, moment):
                     orders.stop[egress.id] = egress.error or ""
+                if told.get(egress.id) != "start" or egress.id in orders.stop:
+                    continue
+                if (layout := layout_of(order(egress))) and layout != engaged.layouts.get(egress.id):
+                    orders.update[egress.id] = layout
                 language = egress.spec.get("language") if egress.kind in SPEECH else None
-                heard = told.get(egress.id) == "start" and egress.id not in orders.stop
-                if language is not None and heard and engaged.languages.get(egress.id) != language:
+                if language is not None and engaged.languages.get(egress.id) != language:
                     orders.languages[egress.id] = language
             orders.idle = idle(_wanted(e) for e in live.values() if not State(e.state).over)
             return orders
 
         orders = await engaged.around.ledger.write(decide)
-        engaged.told |= {spec.egress_id: "start" for spec in orders.start}
+        engaged.ordered(orders.start)
+        engaged.layouts |= orders.update
+        engaged.directed = orders.direct or engaged.directed
         engaged.told |= dict.fromkeys(orders.stop, "stop")
-        engaged.spoken_in(orders.start)
         engaged.languages |= orders.languages
         return orders
 

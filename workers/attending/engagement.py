@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from egress.protocol import CompositeRecording, EgressSpec
+from egress.protocol import CompositeRecording, Directions, EgressSpec, LayoutSettings
 from workers.attending.hold import Hold
 from workers.attending.surroundings import Surroundings
 from workers.ledger.tables import CallSession
@@ -28,6 +28,10 @@ class Engagement:
     """The worker ends: whatever runs is to be finished, nothing is begun any more."""
     told: dict[str, str] = field(default_factory=dict)
     """The last command of each egress, since this attendant came."""
+    layouts: dict[str, LayoutSettings] = field(default_factory=dict)
+    """The layout of each egress, as this attendant was told it last."""
+    directed: Directions | None = None
+    """What this attendant was told of participants last; None while nobody knows."""
     languages: dict[str, str] = field(default_factory=dict)
     """What its attendant was told to be spoken, by egress."""
     asked_again: set[str] = field(default_factory=set)
@@ -35,9 +39,22 @@ class Engagement:
     media_delays: dict[str, float] = field(default_factory=dict)
     """Seconds by which each egress is composed later than planned."""
 
-    def spoken_in(self, specs: Iterable[EgressSpec]) -> None:
-        """Its attendant is told of these egresses, and with them of what is spoken."""
-        self.languages |= {spec.egress_id: spec.language for spec in specs if not isinstance(spec, CompositeRecording)}
+    def ordered(self, specs: Iterable[EgressSpec]) -> None:
+        """Its attendant is told to start these: as they are drawn now, and with what is spoken."""
+        for spec in specs:
+            self.told[spec.egress_id] = "start"
+            if isinstance(spec, CompositeRecording):
+                self.layouts[spec.egress_id] = spec.layout
+            else:
+                self.languages[spec.egress_id] = spec.language
+
+    def forget_orders(self) -> None:
+        """Another attendant comes, which was told nothing yet."""
+        self.told.clear()
+        self.layouts.clear()
+        self.languages.clear()
+        self.directed = None
+        self.asked_again.clear()
 
     @property
     def id(self) -> str:

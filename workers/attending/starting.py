@@ -8,14 +8,14 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from egress.protocol import Attend, EgressSpec, Job, Start, Stop
+from egress.protocol import Attend, Directions, EgressSpec, Job, Start, Stop
 from workers.attendants import Attendant, AttendantGone
 from workers.attending import clearing
 from workers.attending.admission import TAKEN_UP, admit, drop, order
 from workers.attending.engagement import Engagement, now
 from workers.calls.projects import resolved
 from workers.guard import rules_of
-from workers.ledger import lifecycle
+from workers.ledger import directions, lifecycle
 from workers.ledger.claims import owned
 from workers.ledger.states import State
 from workers.spares import dismiss
@@ -85,11 +85,9 @@ async def begin(engaged: Engagement) -> Attendant | None:
     except AttendantGone as error:
         log.error("%s cannot be attended: %s", engaged.cid, error)
         return None
-    engaged.told.clear()
-    engaged.languages.clear()
-    engaged.asked_again.clear()
+    engaged.forget_orders()
 
-    def take(tx: Session) -> list[EgressSpec]:
+    def take(tx: Session) -> tuple[list[EgressSpec], Directions]:
         session = owned(tx, engaged.id, engaged.epoch)
         moment = now()
         specs = []
@@ -108,10 +106,10 @@ async def begin(engaged: Engagement) -> Attendant | None:
         if specs:
             session.attendant_socket, session.attendant_pid = str(attendant.path), attendant.pid
             session.attendant_seq = 0
-        return specs
+        return specs, directions.in_force(session.directions)
 
     try:
-        specs = await around.ledger.write(take)
+        specs, said = await around.ledger.write(take)
         await engaged.hold.wait()
     except BaseException:
         await dismiss(attendant)
@@ -120,18 +118,17 @@ async def begin(engaged: Engagement) -> Attendant | None:
         await dismiss(attendant)
         raise NothingToDo
     try:
-        await attendant.send(Attend(job=job(engaged, specs)))
+        await attendant.send(Attend(job=job(engaged, specs, said)))
     except AttendantGone:
         await clearing.died(engaged, attendant)
         return None
-    for spec in specs:
-        engaged.told[spec.egress_id] = "start"
-    engaged.spoken_in(specs)
+    engaged.ordered(specs)
+    engaged.directed = said
     engaged.changed.set()
     return attendant
 
 
-def job(engaged: Engagement, specs: list[EgressSpec]) -> Job:
+def job(engaged: Engagement, specs: list[EgressSpec], said: Directions) -> Job:
     settings = engaged.around.settings
     return Job(
         call_cid=engaged.cid,
@@ -145,4 +142,5 @@ def job(engaged: Engagement, specs: list[EgressSpec]) -> Job:
         delay=settings.recording.delay,
         orphan_timeout=settings.attendants.orphan_timeout,
         egresses=specs,
+        directions=said,
     )

@@ -20,7 +20,7 @@ def check_form(layout: LayoutSettings) -> None:
             raise At(FIELD, str(error)) from None
 
 
-def check_place(guard: Guard, layout: LayoutSettings) -> None:
+def check_place(guard: Guard, layout: LayoutSettings, at: str = "recording.layout") -> None:
     """Whether it may be fetched from there. What a name stands for is looked at when it is. Raises BadMessage."""
     if not layout.external_css_url:
         return
@@ -29,4 +29,4 @@ def check_place(guard: Guard, layout: LayoutSettings) -> None:
         if checked.is_address:
             guard.addresses(checked.host, checked.port)
     except UrlRefused as error:
-        raise BadMessage(f"recording.layout.{FIELD}: {error}") from None
+        raise BadMessage(f"{at}.{FIELD}: {error}") from None

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from egress.logs import about
-from workers.carry_out import answers, calls, pages, recordings, sessions, speech
+from workers.carry_out import answers, calls, pages, participants, recordings, sessions, speech
 from workers.carry_out.request import Outcome, Request
 from workers.ledger.database import Ledger
 from workers.ledger.sealed import keyring_of
@@ -19,6 +19,8 @@ from workers.messages import (
     CallSessionEnded,
     CallSessionStarted,
     Message,
+    ModerateParticipant,
+    Pin,
     SendClosedCaption,
     StartClosedCaptions,
     StartRecording,
@@ -29,7 +31,9 @@ from workers.messages import (
     StopRecording,
     StopTranscription,
     StopWebRecording,
+    Unpin,
     UpdateCall,
+    UpdateRecording,
     UpdateTranscription,
     parse,
 )
@@ -44,9 +48,13 @@ log = logging.getLogger(__name__)
 _DEEDS: Mapping[type[Message], Callable[[Session, Settings, Any, Request], Outcome]] = {
     StartRecording: recordings.start,
     StopRecording: recordings.stop,
+    UpdateRecording: recordings.update,
     StartWebRecording: pages.start,
     StopWebRecording: pages.stop,
     StopAll: recordings.stop_all,
+    Pin: participants.pin,
+    Unpin: participants.unpin,
+    ModerateParticipant: participants.moderate,
     StartTranscription: speech.start_transcription,
     StopTranscription: speech.stop_transcription,
     UpdateTranscription: speech.update,

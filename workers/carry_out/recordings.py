@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from egress.protocol import LayoutSettings
+from workers.calls.layouts import changed
 from workers.calls.merging import merged
 from workers.calls.models import RecordSettings
 from workers.calls.rooms import room
@@ -15,8 +17,10 @@ from workers.carry_out.request import Outcome, Request, derived_id
 from workers.guard import guard_of
 from workers.ledger import calls, wishes
 from workers.ledger.tables import Egress
-from workers.messages import StartRecording, StopAll, StopRecording
-from workers.refused import Refused
+from workers.messages import StartRecording, StopAll, StopRecording, UpdateRecording
+from workers.messages.recordings import check_drawn
+from workers.refused import BadMessage, Refused
+from workers.sentences import Inside
 from workers.settings import Settings
 
 
@@ -64,6 +68,38 @@ def stop(tx: Session, settings: Settings, message: StopRecording, request: Reque
         # A start that was sent before it and is still on its way must find this.
         return Outcome([], refusal=Refused(404, "recording not running"))
     return Outcome(found)
+
+
+def update(tx: Session, settings: Settings, message: UpdateRecording, request: Request) -> Outcome:
+    """Write the layout into what is wanted; the attendant is told of it, and so is the next one."""
+    calls.known(tx, message.call_cid, request.now)
+    found = wishes.running(
+        tx,
+        message.call_cid,
+        recording_type=message.recording_type,
+        egress_id=message.egress_id,
+        session_id=message.session_id,
+    )
+    if not found:
+        raise Refused(404, "recording not running")
+    layout = None if message.layout is None else message.layout.model_dump(mode="json")
+    told: set[str] = set()
+    for egress in found:
+        if egress.spec.get("page") is not None:
+            raise Refused(409, f"{egress.id} records a page, which has its layout from its own app", egress.id)
+        before = LayoutSettings.model_validate(egress.spec.get("layout", {})).model_dump(mode="json")
+        after, heard = changed(before, egress.heard or {}, layout, message.options, request.sent_ms)
+        try:
+            drawn = check_drawn(after)
+        except Inside as error:
+            raise BadMessage(*error.lines) from None
+        check_place(guard_of(settings), drawn, "layout")
+        after = drawn.model_dump(mode="json")
+        egress.heard = heard
+        if after != before:
+            told |= {f"layout.{name}" for name in after if after[name] != before.get(name)}
+            wishes.change_layout(tx, egress, after, request.now)
+    return Outcome([egress.id for egress in found], changed=sorted(told))
 
 
 def stop_all(tx: Session, settings: Settings, message: StopAll, request: Request) -> Outcome:

@@ -7,7 +7,6 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Literal
 
 import typer
@@ -108,11 +107,15 @@ def _library(name: str) -> str:
 
 
 def _fonts() -> str:
-    folders = [Path("/usr/share/fonts"), Path("/usr/local/share/fonts"), Path.home() / ".fonts"]
-    count = sum(1 for folder in folders for p in folder.rglob("*") if p.suffix in (".ttf", ".otf", ".ttc"))
-    if count == 0:
-        raise Lacking("no fonts: names would not be drawn (Debian: apt install fonts-noto-core fonts-noto-cjk)")
-    return f"{count} font files"
+    """Which scripts names can be written in."""
+    from layouts.fonts import SCRIPTS, missing
+    from layouts.text import font_manager
+
+    lacking = missing(font_manager())
+    if lacking:
+        packages = " ".join(dict.fromkeys(lacking.values()))
+        raise Lacking(f"names in {', '.join(lacking)} would show boxes (Debian: apt install {packages})")
+    return f"names in all of {len(SCRIPTS)} scripts are drawn"
 
 
 def _pages() -> str:

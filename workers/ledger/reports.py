@@ -85,6 +85,10 @@ def _apply(tx: Session, session: CallSession, report: Report, template: str, hos
         case PartOpened() | PartClosed():
             _write_part(tx, egress, session.epoch, report, template, host)
         case EgressStarted() if not finished:
+            if report.quality is not None:
+                # Chosen by what was seen: whoever goes on with it keeps to that, so that its parts fit together.
+                layout = {**egress.spec.get("layout", {}), "detect_orientation": False}
+                egress.spec = {**egress.spec, "quality": report.quality.value, "layout": layout}
             lifecycle.started(tx, egress, report.at, now)
         case EgressStopped() | EgressEnded() if _goes_on(egress, report):
             pass

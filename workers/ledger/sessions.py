@@ -10,7 +10,7 @@ from typing import Any, Literal
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from workers.ledger import calls
+from workers.ledger import calls, directions
 from workers.ledger.claims import LeaseLost, release
 from workers.ledger.states import LIVE, State
 from workers.ledger.tables import Call, CallSession, Egress
@@ -67,6 +67,7 @@ def announce(tx: Session, call_cid: str, session_id: str, connector: dict[str, A
     elif session.connector != connector:
         raise BadMessage(f"connector: session '{session_id}' is attended at another address")
     session.announced = True
+    directions.begun(tx, session, now)
     for former in tx.scalars(
         select(CallSession)
         .where(

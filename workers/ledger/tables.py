@@ -50,6 +50,8 @@ class Call(Base):
     """The room of the call, where a message named it for all sessions to come."""
     heard: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     """When, by the clocks of those who sent them, messages were sent that later ones must not be undone by."""
+    directions: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """What was said of participants while no session was open: the next one begins with it."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime | None]
 
@@ -71,6 +73,10 @@ class CallSession(Base):
     participants: Mapped[int] = mapped_column(Integer, default=0)
     end_reason: Mapped[str | None] = mapped_column(String(64))
     """Why it is to end, or ended: everything of it is stopped, nothing of it begins any more."""
+    directions: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """Pins and moderation (:mod:`workers.ledger.directions`)."""
+    revision: Mapped[int] = mapped_column(Integer, default=0)
+    """Counts what its attendant has to be told anew: directions, and layouts of what runs."""
     owner: Mapped[str | None] = mapped_column(String(128))
     epoch: Mapped[int] = mapped_column(Integer, default=0)
     lease_expires: Mapped[datetime | None]
@@ -99,6 +105,8 @@ class Egress(Base):
     asked_ms: Mapped[int | None] = mapped_column(BigInteger)
     """When its message was sent, in milliseconds of Unix time by the sender's clock."""
     spec: Mapped[dict[str, Any]] = mapped_column(Sealed)
+    heard: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    """When messages were sent that changed its layout, by the clocks of their senders."""
     storage: Mapped[str] = mapped_column(String(64))
     host: Mapped[str | None] = mapped_column(String(128))
     """The worker whose attendant told of its end: what is made of it then is made there."""

@@ -10,10 +10,12 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from workers.ledger import calls, lifecycle, sessions
+from workers.ledger import calls, directions, lifecycle, sessions
 from workers.ledger.states import LIVE, State
 from workers.ledger.tables import CallSession, Egress
 from workers.refused import BadMessage, Refused
+
+_GOING = (State.PENDING, State.STARTING, State.ACTIVE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,35 @@ def unwant(
     return [egress.id for egress in found]
 
 
+def running(
+    tx: Session,
+    call_cid: str,
+    *,
+    recording_type: str | None = None,
+    egress_id: str | None = None,
+    session_id: str | None = None,
+) -> list[Egress]:
+    """What is to run of a call, also what has not begun yet."""
+    query = select(Egress).where(
+        Egress.call_cid == call_cid, Egress.desired == "run", Egress.state.in_([s.value for s in _GOING])
+    )
+    if recording_type is not None:
+        query = query.where(Egress.recording_type == recording_type)
+    if egress_id is not None:
+        query = query.where(Egress.id == egress_id)
+    if session_id is not None:
+        query = query.where(Egress.session_id == session_id)
+    return list(tx.scalars(query.order_by(Egress.created_at, Egress.id).with_for_update()))
+
+
+def change_layout(tx: Session, egress: Egress, layout: dict[str, Any], now: datetime) -> None:
+    """Have an output drawn by another layout from now on."""
+    egress.spec = {**egress.spec, "layout": layout}
+    egress.updated_at = now
+    session = tx.get_one(CallSession, egress.session_id)
+    session.revision += 1
+
+
 def open_session(tx: Session, call_cid: str, session_id: str | None) -> CallSession | None:
     """The session that a wish joins: the one it names, else the call's open one, the newest. Raises BadMessage."""
     if session_id is not None:
@@ -166,6 +197,8 @@ def _session(tx: Session, wish: Wish, now: datetime, over: bool) -> CallSession:
             ended_at=now if over else None,
         )
         tx.add(session)
+        if not over:
+            directions.begun(tx, session, now)
         tx.flush()
     elif over:
         return session
@@ -173,6 +206,7 @@ def _session(tx: Session, wish: Wish, now: datetime, over: bool) -> CallSession:
         raise Refused(409, f"session '{session.id}' of the call is over: {session.end_reason or 'it has ended'}")
     elif session.ended_at is not None:
         sessions.reopen(session, wish.connector)
+        directions.begun(tx, session, now)
     elif session.connector != wish.connector:
         raise Refused(
             409,

@@ -8,12 +8,14 @@ from egress.sealing import Keyring
 from workers.calls.projects import Projects
 from workers.messages import hosted
 from workers.messages.calls import UpdateCall
+from workers.messages.participants import ModerateParticipant, Pin, Unpin
 from workers.messages.recordings import (
     StartRecording,
     StartWebRecording,
     StopAll,
     StopRecording,
     StopWebRecording,
+    UpdateRecording,
 )
 from workers.messages.sessions import CallSessionEnded, CallSessionStarted
 from workers.messages.shape import Message
@@ -34,6 +36,8 @@ __all__ = [
     "CallSessionEnded",
     "CallSessionStarted",
     "Message",
+    "ModerateParticipant",
+    "Pin",
     "SendClosedCaption",
     "StartClosedCaptions",
     "StartRecording",
@@ -44,7 +48,9 @@ __all__ = [
     "StopRecording",
     "StopTranscription",
     "StopWebRecording",
+    "Unpin",
     "UpdateCall",
+    "UpdateRecording",
     "UpdateTranscription",
     "named",
     "parse",
@@ -53,15 +59,19 @@ __all__ = [
 MESSAGES: dict[str, type[Message]] = {
     "start_recording": StartRecording,
     "stop_recording": StopRecording,
+    "update_recording": UpdateRecording,
+    "start_web_recording": StartWebRecording,
+    "stop_web_recording": StopWebRecording,
     "start_transcription": StartTranscription,
     "stop_transcription": StopTranscription,
     "update_transcription": UpdateTranscription,
     "start_closed_captions": StartClosedCaptions,
     "stop_closed_captions": StopClosedCaptions,
     "send_closed_caption": SendClosedCaption,
-    "start_web_recording": StartWebRecording,
-    "stop_web_recording": StopWebRecording,
     "stop_all": StopAll,
+    "pin": Pin,
+    "unpin": Unpin,
+    "moderate_participant": ModerateParticipant,
     "call_session_started": CallSessionStarted,
     "call_session_ended": CallSessionEnded,
     "update_call": UpdateCall,

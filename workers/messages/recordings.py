@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from egress.protocol import LayoutSettings, Quality
 from workers.calls.models import RecordSettings
 from workers.messages.pages import App, PageUrl
 from workers.messages.shape import Connector, Identifier, Message, StoreName
-from workers.sentences import At
+from workers.sentences import At, Inside, sentences
 
 
 class StartRecording(Message):
@@ -46,6 +46,41 @@ class StopRecording(Message):
     egress_id: Identifier | None = None
     session_id: Identifier | None = None
     """Only what runs in this session of the call."""
+
+
+class UpdateRecording(Message):
+    """Change the layout of a recording that runs, or, without ``egress_id``, of all of that type.
+
+    The picture changes at once, and the file goes on. Its size stays, whatever ``detect_orientation`` says.
+    """
+
+    recording_type: Literal["composite"] = "composite"
+    egress_id: Identifier | None = None
+    session_id: Identifier | None = None
+    """Only what runs in this session of the call."""
+    layout: LayoutSettings | None = None
+    """The layout in the place of the one that runs, with all of its options."""
+    options: dict[str, Any] | None = None
+    """Laid over the options of the layout; one that is null takes its default again."""
+
+    @model_validator(mode="after")
+    def _says_something(self) -> UpdateRecording:
+        if self.layout is None and not self.options:
+            raise ValueError("nothing is said: give layout, options or both")
+        if self.layout is not None:
+            check_drawn(self.layout.model_dump(mode="json", exclude_unset=True))
+        return self
+
+
+def check_drawn(layout: dict[str, Any]) -> LayoutSettings:
+    """The layout, if recordings can be drawn by it. Raises Inside with sentences."""
+    try:
+        checked = RecordSettings.model_validate({"layout": layout}).layout
+    except ValidationError as error:
+        raise Inside(sentences(error, RecordSettings)) from None
+    if checked.external_app_url is not None:
+        raise Inside(["layout.external_app_url: what runs cannot become the recording of a page; start one beside it"])
+    return checked
 
 
 class StartWebRecording(Message):

@@ -98,7 +98,10 @@ class PreviewPage:
 
     def run(self) -> None:
         """Serve until it is closed."""
-        self._server.serve_forever(0.1)
+        try:
+            self._server.serve_forever(0.1)
+        finally:
+            self._server.server_close()
 
     def close(self) -> None:
         """End ``run``, from another thread."""

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from egress.call.loopback import guests
 from egress.call.loopback.cast import CAST, Guest
-from egress.media.compositor import TrackKey
-from egress.media.video_source import Picture
+from egress.media.video_source import Picture, TrackKey
 from layouts.scene import CallView, Color, ParticipantView
 from layouts.text import TextShaper
 
