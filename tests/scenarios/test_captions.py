@@ -119,7 +119,7 @@ async def _act(product: Product, room: LoopbackRoom) -> Spoken:
         events=product.events(),
         captions=[Said.of(e) for e in captions if e["closed_caption"]["service"] == "faster-whisper"],
         external=[e["closed_caption"] for e in captions if e["closed_caption"]["service"] == "theirs"],
-        lines=[json.loads(line) for line in transcript.read_text().splitlines()],
+        lines=_lines(transcript),
         transcript=transcript,
         killed=killed,
         exits=-1,
@@ -134,14 +134,20 @@ async def _kill_attendant(product: Product) -> None:
 
 
 async def _kill_engine(product: Product) -> None:
-    socket = str(product.folder / "run" / "speech" / "engine.sock")
-    pids = [
-        int(entry.name)
-        for entry in Path("/proc").iterdir()
-        if entry.name.isdigit() and {socket, "egress.speech.serve"} <= set(_command(entry))
-    ]
+    pids = _engines(product.folder)
     assert len(pids) == 1, pids
     os.kill(pids[0], signal.SIGKILL)
+
+
+def _lines(transcript: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in transcript.read_text().splitlines()]
+
+
+def _engines(folder: Path) -> list[int]:
+    """Process ids of the speech engines of a worker's folder."""
+    wanted = {str(folder / "run" / "speech" / "engine.sock"), "egress.speech.serve"}
+    entries = [entry for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return [int(entry.name) for entry in entries if wanted <= set(_command(entry))]
 
 
 def _command(entry: Path) -> list[str]:
