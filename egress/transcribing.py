@@ -291,6 +291,8 @@ class Transcribing:
         who = self._who(utterance.speaker)
         if not utterance.text or not wanted or who is None:
             return
+        if self._state.moderation(who.session_id).audio == "silence":
+            return
         self._say(self._spoken(utterance, who, wanted), wanted)
         translations = ((t, text) for t, text in utterance.translations.items() if text)
         for number, (target, text) in enumerate(translations, start=1):
