@@ -66,6 +66,7 @@ class _Patch:
 class _Painting:
     under: Pixels
     over: tuple[_Patch, ...]
+    signs: int = 0
     masks: Mapping[int, Pixels] = field(default_factory=dict)
     """By tile, how much is seen of those that lie on others."""
 
@@ -227,7 +228,7 @@ class StyledMaker:
                 at = rects[index]
                 below = [Rect(r.x - at.x, r.y - at.y, r.width, r.height) for r in rects[:index]]
                 masks[index] = share_of(pixels(stills.alone[number]), _of(black, at), _of(keep, at), below)
-        return _Painting(opaque(ground), tuple(over), masks), _with(drawn, tiles)
+        return _Painting(opaque(ground), tuple(over), masks=masks), _with(drawn, tiles)
 
     def _take_placeholders(
         self, tiles: tuple[Tile, ...], area: Rect, black: Pixels, keep: Pixels, page: LayoutPage

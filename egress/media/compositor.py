@@ -52,6 +52,10 @@ class Painting(Protocol):
     def under(self) -> NDArray[np.uint8]: ...
     @property
     def over(self) -> Sequence[Patch]: ...
+    @property
+    def signs(self) -> int:
+        """How many of the last of ``over`` belong to the canvas, not to a tile: they stand still when tiles move."""
+        ...
 
 
 class Painter(Protocol):
@@ -71,8 +75,14 @@ class Decor:
     scene: Scene
     ground: Planes
     overlays: tuple[tuple[Overlay, ...], ...]
-    """Per tile, what of them lies on it."""
+    """Per tile, what lies on it."""
     free: tuple[Overlay, ...]
+    """What lies on no tile."""
+    signs: tuple[Overlay, ...]
+    """What belongs to the canvas and stands above all tiles, whole."""
+    sign_parts: tuple[tuple[Overlay, ...], ...]
+    """Per tile, what of the signs lies on it."""
+    free_signs: tuple[Overlay, ...]
     """What of them lies on no tile."""
     placeholders: tuple[Planes, ...]
     masks: Mapping[int, Mask] = field(default_factory=dict)
@@ -112,15 +122,29 @@ class DecorMaker:
             placeholders[tile] = old if old is not None and old[0] is pixels else (pixels, from_rgba(pixels))
         self._placeholders = placeholders
         rects = [tile.rect for tile in scene.tiles]
-        on_tiles = tuple(
-            # What lies on a tile above is drawn with that one.
-            tuple(
-                _on(o, part) for o in made for part in _outside(rect, rects[index + 1 :]) if _rect_of(o).overlaps(part)
-            )
-            for index, rect in enumerate(rects)
+        own, signs = made[: len(made) - painting.signs], made[len(made) - painting.signs :]
+        return Decor(
+            scene,
+            self._ground[1],
+            *_parts(own, rects),
+            tuple(signs),
+            *_parts(signs, rects),
+            tuple(placeholders[tile][1] for tile in scene.tiles),
         )
-        free = tuple(_on(o, rest) for o in made for rest in _outside(_rect_of(o), rects))
-        return Decor(scene, self._ground[1], on_tiles, free, tuple(placeholders[t][1] for t in scene.tiles))
+
+
+def _parts(
+    overlays: Sequence[Overlay], rects: Sequence[Rect]
+) -> tuple[tuple[tuple[Overlay, ...], ...], tuple[Overlay, ...]]:
+    """What of overlays lies on each of some rectangles, and on none of them."""
+    on_each = tuple(
+        # What lies on a rectangle that comes later is drawn with that one.
+        tuple(
+            _on(o, part) for o in overlays for part in _outside(rect, rects[index + 1 :]) if _rect_of(o).overlaps(part)
+        )
+        for index, rect in enumerate(rects)
+    )
+    return on_each, tuple(_on(o, rest) for o in overlays for rest in _outside(_rect_of(o), rects))
 
 
 def _rect_of(over: Overlay) -> Rect:
@@ -183,7 +207,7 @@ class Compositor:
         """An empty scene, in which every tile is to be drawn."""
         for plane, ground in zip(self._canvas, decor.ground, strict=True):
             plane[:] = ground
-        for free in decor.free:
+        for free in (*decor.free, *(decor.free_signs if self._glide is None else ())):
             blend(self._canvas, free)
         self._tiles = [None] * len(decor.scene.tiles)
 
@@ -193,11 +217,11 @@ class Compositor:
         if decor is not None:
             places: list[Rect] | None = None
             if self._glide is not None:
-                self._begin(decor)
                 if self._glide.over(when):
                     self._glide = None
                 else:
                     places = self._glide.places(when)
+                self._begin(decor)
             covered = False
             for index, tile in enumerate(decor.scene.tiles):
                 track: TrackKey | None = (tile.session_id, tile.source) if tile.source else None
@@ -211,6 +235,9 @@ class Compositor:
                 covered = covered or any(tile.rect.overlaps(t.rect) for t in decor.scene.tiles[index + 1 :])
                 self._draw(decor, index, tile.rect if places is None else places[index], picture)
                 self._tiles[index] = _TileState(key)
+            if places is not None:
+                for sign in decor.signs:
+                    blend(self._canvas, sign)
         frame = av.VideoFrame(self.width, self.height, "yuv420p")
         for to, plane in zip(planes_of(frame), self._canvas, strict=True):
             np.copyto(to, plane)
@@ -222,8 +249,7 @@ class Compositor:
     def _draw(self, decor: Decor, index: int, rect: Rect, picture: Picture | None) -> None:
         """Draw a tile at its place, or on its way there: then without what lies above it, which is for that place."""
         tile = decor.scene.tiles[index]
-        gliding = rect != tile.rect
-        mask = None if gliding else decor.masks.get(index)
+        mask = decor.masks.get(index) if rect == tile.rect else None
         before = taken(self._canvas, rect.x, rect.y, rect.width, rect.height) if mask is not None else None
         self.pasted += 1
         if tile.source is None or picture is None:
@@ -260,8 +286,8 @@ class Compositor:
             )
         if mask is not None and before is not None:
             show_through(self._canvas, before, mask, rect.x, rect.y)
-        if not gliding:
-            for over in decor.overlays[index]:
+        if rect == tile.rect:
+            for over in (*decor.overlays[index], *(decor.sign_parts[index] if self._glide is None else ())):
                 blend(self._canvas, over)
 
     def _clear(self, decor: Decor, rect: Rect) -> None:
