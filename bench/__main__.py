@@ -274,11 +274,11 @@ def main() -> int:
             told["scenes"] = [asdict(run) for run in scenes.run()]
         if given.only in (None, "messages"):
             told["queue"] = _measure_messages(Path(folder), given.messages)
-        if given.only in (None, "speech"):
-            told["speech"] = asyncio.run(_measure_speech(Path(folder), given.seconds))
         if given.only in (None, "css"):
             compared = asyncio.run(css.compare(Path(folder), given.seconds, _say))
             told["css"] = asdict(compared) | {"ratio": compared.ratio, "void": compared.void}
+        if given.only in (None, "speech"):
+            told["speech"] = asyncio.run(_measure_speech(Path(folder), given.seconds))
         if given.only in (None, "unseen"):
             told["unseen"] = asyncio.run(_measure_unseen(Path(folder), given.seconds / 2))
         if given.only in (None, "live"):

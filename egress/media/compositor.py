@@ -136,9 +136,9 @@ class DecorMaker:
 def _parts(
     overlays: Sequence[Overlay], rects: Sequence[Rect]
 ) -> tuple[tuple[tuple[Overlay, ...], ...], tuple[Overlay, ...]]:
-    """What of overlays is to be drawn with each of some rectangles, and what of them lies on none."""
+    """What of overlays lies on each of some rectangles, and on none of them."""
     on_each = tuple(
-        # What lies on a tile above is drawn with that one.
+        # What lies on a rectangle that comes later is drawn with that one.
         tuple(
             _on(o, part) for o in overlays for part in _outside(rect, rects[index + 1 :]) if _rect_of(o).overlaps(part)
         )
@@ -249,8 +249,7 @@ class Compositor:
     def _draw(self, decor: Decor, index: int, rect: Rect, picture: Picture | None) -> None:
         """Draw a tile at its place, or on its way there: then without what lies above it, which is for that place."""
         tile = decor.scene.tiles[index]
-        settled = rect == tile.rect
-        mask = decor.masks.get(index) if settled else None
+        mask = decor.masks.get(index) if rect == tile.rect else None
         before = taken(self._canvas, rect.x, rect.y, rect.width, rect.height) if mask is not None else None
         self.pasted += 1
         if tile.source is None or picture is None:
@@ -287,7 +286,7 @@ class Compositor:
             )
         if mask is not None and before is not None:
             show_through(self._canvas, before, mask, rect.x, rect.y)
-        if settled:
+        if rect == tile.rect:
             for over in (*decor.overlays[index], *(decor.sign_parts[index] if self._glide is None else ())):
                 blend(self._canvas, over)
 
