@@ -85,7 +85,8 @@ def begin(message_types: Iterable[str], stores: Iterable[str]) -> None:
     for outcome in ("played", "dropped"):
         SALVAGES.labels(outcome)
     for state in ("complete", "failed", "aborted"):
-        EGRESSES_OVER.labels("composite_recording", state)
+        for kind in ("composite_recording", "transcription", "closed_captions"):
+            EGRESSES_OVER.labels(kind, state)
     for store in stores:
         UPLOADED_BYTES.labels(store)
         UPLOAD_ERRORS.labels(store)
