@@ -74,10 +74,6 @@ class Listening:
         for hearing in self._hearings:
             hearing.ear.segmenter.segmenting = segmenting
 
-    @property
-    def hearings(self) -> tuple[Hearing, ...]:
-        return tuple(self._hearings)
-
     def stop(self) -> None:
         """End; what is being said is closed and told before this returns."""
         for hearing in self._hearings:
