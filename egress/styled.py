@@ -11,19 +11,20 @@ import logging
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import httpx
 import numpy as np
 from numpy.typing import NDArray
 
 from egress.browser.layout_page import LayoutPage, Stills, pixels
-from egress.browser.matte import beneath, keep_of, opaque, patches
+from egress.browser.matte import beneath, keep_of, opaque, patches, share_of
 from egress.browser.studio import BrowserGone, Studio
 from egress.browser.supplies import TIMEOUT, Supplies, reason_of
 from egress.easel import NativeMaker
 from egress.media.compositor import Decor, DecorMaker
+from egress.media.yuv import shares
 from egress.url_guard import UrlRefused
 from layouts.images import ImageSource
 from layouts.rearranged import rearranged
@@ -47,6 +48,8 @@ MOST_CSS_TRIES = 4
 MOST_KEPT = 64 << 20
 """Bytes of decor that is kept for when a scene comes back."""
 MOST_PLACEHOLDERS = 100
+LEAST_SEEN = 0.005
+"""Part of a video of which less shines through what covers it at its soft edges."""
 
 Warn = Callable[[str, str], None]
 """Told a code and a sentence, on any thread."""
@@ -63,6 +66,9 @@ class _Patch:
 class _Painting:
     under: Pixels
     over: tuple[_Patch, ...]
+    signs: int = 0
+    masks: Mapping[int, Pixels] = field(default_factory=dict)
+    """By tile, how much is seen of those that lie on others."""
 
 
 class StyledMaker:
@@ -162,6 +168,7 @@ class StyledMaker:
         drawn = rearranged(scene, stills.slots)
         self._painting, drawn = self._paint(drawn, stills, page)
         decor = self._styled.make(drawn)
+        decor = replace(decor, masks={index: shares(mask) for index, mask in self._painting.masks.items()})
         self._drew = True
         self._prune()
         if stills.settled and self._supplies is not None and self._supplies.generation == self._generation:
@@ -203,17 +210,25 @@ class StyledMaker:
         keep = np.zeros(ground.shape[:2], np.uint8)
         black[inside] = ground[inside] if stills.black is None else pixels(stills.black)
         keep[inside] = keep_of(black[inside], pixels(stills.white))
-        tiles = tuple(tile for tile in drawn.tiles if _of(keep, tile.rect).any())
+        seen = [number for number, tile in enumerate(drawn.tiles) if _of(keep, tile.rect).mean() > LEAST_SEEN * 255]
+        tiles = tuple(drawn.tiles[number] for number in seen)
+        rects = [tile.rect for tile in tiles]
         self._take_placeholders(tiles, area, black, keep, page)
         for tile in tiles:
             if tile.scale_mode == "fit":
                 rows, columns = slice(tile.rect.y, tile.rect.bottom), slice(tile.rect.x, tile.rect.right)
                 ground[rows, columns] = beneath(ground[rows, columns], black[rows, columns], keep[rows, columns])
         over = []
-        for rect, rgba in patches(black, keep, [tile.rect for tile in tiles]):
+        for rect, rgba in patches(black, keep, rects):
             key = (rect, rgba.tobytes())
             over.append(self._patches.setdefault(key, _Patch(rect, rgba)))
-        return _Painting(opaque(ground), tuple(over)), _with(drawn, tiles)
+        masks: dict[int, Pixels] = {}
+        for index, number in enumerate(seen):
+            if number in stills.alone:
+                at = rects[index]
+                below = [Rect(r.x - at.x, r.y - at.y, r.width, r.height) for r in rects[:index]]
+                masks[index] = share_of(pixels(stills.alone[number]), _of(black, at), _of(keep, at), below)
+        return _Painting(opaque(ground), tuple(over), masks=masks), _with(drawn, tiles)
 
     def _take_placeholders(
         self, tiles: tuple[Tile, ...], area: Rect, black: Pixels, keep: Pixels, page: LayoutPage

@@ -49,12 +49,23 @@ def tied(command: Sequence[str], user: User | None, dies_by: str = "KILL") -> li
 
 
 def tied_script(folder: Path, program: Path, user: User | None) -> Path:
-    """A script in ``folder`` that runs a program tied, for those who start programs by their path alone."""
+    """A script in ``folder`` that runs a program tied, for those who start programs by their path alone.
+
+    What it runs leads a process group where its parent sees to that; :func:`kill_script` ends the group.
+    """
     script = folder / program.name
     command = shlex.join(tied([str(program)], user))
-    script.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+    script.write_text(f'#!/bin/sh\necho $$ >"$0.pid"\nexec {command} "$@"\n')
     script.chmod(0o755)
     return script
+
+
+def kill_script(script: Path) -> None:
+    """Kill what a script of :func:`tied_script` runs, with its process group, if it runs still."""
+    with contextlib.suppress(OSError, ValueError):
+        pid = int(Path(f"{script}.pid").read_text())
+        if os.getpgid(pid) == pid:
+            os.killpg(pid, signal.SIGKILL)
 
 
 def private_folder(folder: Path, user: User | None) -> Path:

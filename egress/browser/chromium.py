@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from egress.browser.children import User, environment, private_folder, tied, tied_script, user_below_root
+from egress.browser.children import User, environment, kill_script, private_folder, tied, tied_script, user_below_root
 
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext, Playwright
@@ -109,6 +109,11 @@ async def open_browser(
         )
     except FileNotFoundError as error:
         raise BrowserMissing(f"Chromium cannot be run: {error}") from None
+
+
+def kill_browser(folder: Path) -> None:
+    """Make sure that the browser which :func:`open_browser` started in that folder is gone."""
+    kill_script(folder / chromium().executable.name)
 
 
 def _executable() -> Path:

@@ -12,6 +12,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from egress import logs
 
+LONG = 20
+"""Characters from which what a query says is taken for a secret, whatever it is called."""
 MARKER = "#egress-ready-for-capture"
 """The element by which an app says that it may be captured."""
 
@@ -66,4 +68,11 @@ def configuration(told: Told) -> dict[str, Any]:
 def secrets(url: str, token: str | None) -> list[str]:
     """What must not be told again: the token, and what the query has that is secret by its name or its length."""
     query = parse_qsl(urlsplit(url).query)
-    return [*([token] if token else []), *(v for n, v in query if len(v) >= 20 or logs.is_telling(n))]
+    return [
+        *([token] if token else []),
+        *(v for n, v in query if len(v) >= LONG or logs.is_telling(n) or _is_telling(n)),
+    ]
+
+
+def _is_telling(name: str) -> bool:
+    return any(part in name.lower() for part in ("sig", "auth", "jwt", "hmac", "session"))

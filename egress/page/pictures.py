@@ -17,6 +17,10 @@ from egress.page.display import Display
 
 MOST_WAITING = 90
 """Pictures that may wait for the stage."""
+CLEARLY = 0.008
+"""Seconds that a picture must have been due for before it counts as overdue."""
+PATIENCE = 0.5
+"""Seconds for which every tick must have been behind before a picture is left out."""
 DRAWN_BEFORE = 0.033
 """Seconds by which a page has drawn a picture, on the mean, before it is grabbed: its way through the browser's
 compositor, and half the time between two pictures. Measured with a page that flashes and beeps at once."""
@@ -34,6 +38,8 @@ class PagePictures:
         self._waiting: deque[Picture] = deque(maxlen=MOST_WAITING)
         self._picture: Picture | None = None
         self._serial = 0
+        self._behind = 0
+        """Ticks in a row at which the picture after that which is shown was due as well."""
         self._grabbing: _Grabbing | None = None
 
     @property
@@ -65,11 +71,16 @@ class PagePictures:
 
         One a tick, unless more than one tick behind: grabbing and composing run at the same rate, and when the two
         fall on nearly the same moment, a little unevenness would else show one picture twice and the next one never.
+        Who has been a tick behind for a while catches up.
         """
         while self._waiting and self._waiting[0].time <= until:
             self._picture = self._waiting.popleft()
             if not self._waiting or self._waiting[0].time > until - 1 / self._fps:
                 break
+        self._behind = self._behind + 1 if self._waiting and self._waiting[0].time <= until - CLEARLY else 0
+        if self._behind >= PATIENCE * self._fps:
+            self._picture = self._waiting.popleft()
+            self._behind = 0
         return self._picture
 
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from playwright.async_api import BrowserContext, ConsoleMessage, Page, Playwrigh
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
-from egress.browser.chromium import BrowserMissing, open_browser
+from egress.browser.chromium import BrowserMissing, kill_browser, open_browser
 from egress.page.console import END, START, Console
 from egress.page.display import window_size
 from egress.page.handshake import MARKER
@@ -28,6 +28,8 @@ READY_AFTER = 4.0
 """Seconds after the page has loaded at which it is captured though it has not said that it is ready."""
 START_SIGNAL_TIMEOUT = 60.0
 """Seconds in which a page that is waited for must say that it is ready."""
+CLOSING = 3.0
+"""Seconds that a browser has to end by itself."""
 HEARTBEAT = 2.0
 STUCK = 15.0
 """Seconds in which a page must answer."""
@@ -63,11 +65,13 @@ class Visit:
         self._trouble: asyncio.Future[PageTrouble] = loop.create_future()
         self._context: BrowserContext | None = None
         self._page: Page | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._folder: Path | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
 
     async def open(self, folder: Path, environment: Mapping[str, str]) -> None:
         """Start the browser and load the page. Raises PageTrouble."""
+        self._folder = folder
         width, height = window_size(self._errand.size)
         policy = "default_public_interface_only" if self._errand.webrtc else "disable_non_proxied_udp"
         try:
@@ -99,7 +103,13 @@ class Visit:
             if self._trouble.done():
                 raise self._trouble.result() from None
             raise PageTrouble("browser_failed", f"the browser failed: {_first_line(error)}") from None
-        self._tasks = [asyncio.create_task(self._introduce(page)), asyncio.create_task(self._feel(page))]
+        self._do(self._introduce(page))
+        self._do(self._feel(page))
+
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _listen(self, context: BrowserContext, page: Page) -> None:
         page.on("console", self._said)
@@ -108,7 +118,7 @@ class Visit:
         page.on("close", lambda _: self._fail("page_closed", "the page closed itself"))
         context.on("close", lambda _: self._fail("browser_gone", "the browser ended"))
         # Nothing may lie above the page that is captured.
-        context.on("page", lambda opened: self._tasks.append(asyncio.create_task(_shut(opened))))
+        context.on("page", lambda opened: self._do(_shut(opened)))
 
     async def _go(self, page: Page) -> None:
         shown = self._errand.shown
@@ -147,13 +157,17 @@ class Visit:
 
     async def close(self) -> None:
         self._closing = True
-        for task in self._tasks:
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         if self._context is not None:
             with contextlib.suppress(PlaywrightError, TimeoutError):
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(CLOSING):
                     await self._context.close()
+        if self._folder is not None:
+            # One whose page is stuck does not always go when it is asked to.
+            await asyncio.to_thread(kill_browser, self._folder)
 
     def _said(self, message: ConsoleMessage) -> None:
         now = time.monotonic()

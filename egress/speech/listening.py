@@ -16,8 +16,8 @@ from egress.speech.segments import Segmenter, Speech
 
 log = logging.getLogger(__name__)
 
-ROUND = 0.064
-"""Seconds between rounds: two windows."""
+ROUND = 0.048
+"""Seconds between rounds."""
 
 SpeechListener = Callable[[str, Speech], None]
 """Called on the listening thread with the speaker and what they said; times are monotonic."""

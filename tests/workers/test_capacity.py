@@ -26,6 +26,15 @@ def test_a_composite_costs_by_its_pixels_and_pictures(quality: str, fps: int, co
     assert cores(spec.kind, spec.model_dump(mode="json")) == cost
 
 
+def test_a_page_costs_its_browser_as_well() -> None:
+    page = {"url": "https://a.example/"}
+    for quality, cost in (("720p", 2.0), ("1080p", 4.5), ("audio-only", 1.1)):
+        spec = CompositeRecording.model_validate(
+            {"egress_id": "e", "kind": "web_recording", "quality": quality, "page": page}
+        )
+        assert cores(spec.kind, spec.model_dump(mode="json")) == cost
+
+
 @pytest.mark.parametrize("quality", list(Quality))
 def test_every_quality_costs_something(quality: Quality) -> None:
     assert cores("composite_recording", {"quality": quality.value}) > 0

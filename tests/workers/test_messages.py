@@ -86,8 +86,8 @@ def test_a_stop_needs_only_the_call() -> None:
             "recording.layout.external_css_url: https://x:443 must not hold a user or a password",
         ),
         (
-            {"recording": {"layout": {"name": "grid", "external_app_url": "https://x/"}}},
-            "recording.layout.external_app_url: pages from elsewhere are not drawn",
+            {"recording": {"layout": {"name": "custom", "external_app_url": "file:///etc/passwd"}}},
+            "recording.layout.external_app_url: a URL of the scheme 'file' is not allowed; allowed are http://, https://",
         ),
         ({"recording_type": "raw"}, "recording_type: 'raw' is not allowed; allowed are composite"),
         ({"egress_id": "../../etc"}, "egress_id: '../../etc' is not allowed; allowed are 1 to 64 letters"),

@@ -57,7 +57,7 @@ class RecordSettings(Part):
     def _layout(cls, value: LayoutSettings) -> LayoutSettings:
         from layouts.options import LayoutError, check_layout
 
-        if value.external_app_url is not None:
+        if value.external_app_url:
             try:
                 check_page_url(value.external_app_url)
             except ValueError as error:

@@ -61,7 +61,7 @@ def web_wish(
     """A recording of a web page."""
     page = PageSource(
         url=message.page_url,
-        app=message.layout is not None,
+        app=bool({"layout", "app"} & message.model_fields_set),
         await_start=message.await_start_signal or message.app.await_start_signal,
         webrtc=settings.pages.webrtc,
         max_duration=message.max_duration_seconds or settings.pages.max_duration_seconds or None,
@@ -95,7 +95,7 @@ def recording_spec(
     """What an attendant needs to know: the call's wishes with the worker's figures."""
     app = app or App()
     page = None
-    if record.layout.external_app_url is not None:
+    if record.layout.external_app_url:
         page = PageSource(
             url=record.layout.external_app_url,
             await_start=app.await_start_signal,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from workers.calls.pages import check_page_place
 from workers.calls.rooms import room_or_none
 from workers.calls.stores import store
 from workers.calls.wanted import web_wish
 from workers.carry_out.request import Outcome, Request, derived_id
+from workers.guard import guard_of
 from workers.ledger import calls, wishes
 from workers.ledger.tables import Egress
 from workers.messages import StartWebRecording, StopWebRecording
@@ -24,6 +26,7 @@ def start(tx: Session, settings: Settings, message: StartWebRecording, request: 
     known = tx.get(Egress, egress_id)
     if known is not None and known.call_cid == cid:
         return Outcome([egress_id])
+    check_page_place(guard_of(settings), message.page_url, "page_url")
     session = wishes.open_session(tx, cid, message.session_id)
     there = session.connector if session is not None else room_or_none(settings, call, cid) or NO_ROOM
     wish = web_wish(

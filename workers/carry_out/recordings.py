@@ -8,6 +8,7 @@ from egress.protocol import LayoutSettings
 from workers.calls.layouts import changed
 from workers.calls.merging import merged
 from workers.calls.models import RecordSettings
+from workers.calls.pages import check_page_place
 from workers.calls.rooms import room
 from workers.calls.settings import effective
 from workers.calls.stores import store
@@ -37,6 +38,7 @@ def start(tx: Session, settings: Settings, message: StartRecording, request: Req
     said = message.recording.model_dump(mode="json", exclude_unset=True)
     record = RecordSettings.model_validate(merged(found.model_dump(mode="json"), said))
     check_place(guard_of(settings), record.layout)
+    check_page_place(guard_of(settings), record.layout.external_app_url, "recording.layout.external_app_url")
     session = wishes.open_session(tx, cid, message.session_id)
     wish = composite_wish(
         settings,

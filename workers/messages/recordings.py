@@ -97,7 +97,7 @@ class StartWebRecording(Message):
     max_duration_seconds: float | None = Field(default=None, gt=0, le=604_800)
     """Seconds after which the recording ends; without it that of the settings."""
     layout: LayoutSettings | None = None
-    """Given, the page is an app that is told of the call, this layout, and what ``app`` says."""
+    """With this, or ``app``, the page is an app that is told of the call and of both."""
     app: App = App()
     """What an app is told beside the call and its layout."""
     egress_id: Identifier | None = None
