@@ -26,10 +26,9 @@ import pytest
 import pytest_asyncio
 
 from egress.call.loopback.lines import LEAD, LINES, TURN
-from egress.call.loopback.lines import voice as voice_of
-from egress.media.decode import SAMPLE_RATE, AudioDecoder
 from tests.rig.loopback import LoopbackRoom
 from tests.rig.product import Product, moment
+from tests.rig.spoken import heard
 from workers.demo import MODEL
 
 CID = "default:words"
@@ -185,14 +184,14 @@ def test_each_step_is_told_once(call: Spoken) -> None:
 
 def test_words_are_right_and_are_those_of_their_speaker(call: Spoken) -> None:
     guests = list(LINES)[:GUESTS]
-    expected, heard = [], []
+    expected, told = [], []
     for said in call.captions[:-1]:  # the last one may have been cut off by the stop
         assert said.speaker == guests[call.turn(said) % GUESTS]
         text = said.text.strip().lower()
         expected.append(min(LINES[said.speaker], key=lambda line, text=text: jiwer.wer(line, text)))  # type: ignore[misc]
-        heard.append(text)
+        told.append(text)
 
-    assert jiwer.wer(expected, heard) <= 0.1, list(zip(expected, heard, strict=True))
+    assert jiwer.wer(expected, told) <= 0.1, list(zip(expected, told, strict=True))
 
 
 def test_nothing_is_told_twice_and_little_is_lost(call: Spoken) -> None:
@@ -209,9 +208,9 @@ def test_times_are_those_of_the_speech(call: Spoken) -> None:
     for said in call.captions[:-1]:
         truth = call.began + call.turn(said) * TURN + LEAD
         starts.append(abs(said.start - truth))
-        length = _lengths(said.speaker).get(said.text.strip().lower())
-        if length is not None:
-            ends.append(abs(said.end - truth - length))
+        sounding = {line: end - LEAD for line, _, end in heard(said.speaker)}.get(said.text.strip().lower())
+        if sounding is not None:
+            ends.append(abs(said.end - truth - sounding))
 
     assert len(ends) >= 10
     assert np.percentile(starts, 95) <= 0.15
@@ -244,15 +243,3 @@ def test_subtitles_and_a_manifest_lie_beside_the_transcript(call: Spoken) -> Non
     assert all(said.text in srt and said.text in text for said in call.captions)
     assert manifest["kind"] == "transcription"
     assert sorted(Path(file["key"]).suffix for file in manifest["files"]) == [".jsonl", ".srt", ".txt", ".vtt"]
-
-
-def _lengths(guest: str) -> dict[str, float]:
-    """Seconds of each of a guest's sentences, by what is heard of them."""
-    decoder = AudioDecoder()
-    sound = np.concatenate([decoder.decode(packet)[:, 0] for packet in voice_of(guest)])
-    each = round(TURN * SAMPLE_RATE)
-    found = {}
-    for number, line in enumerate(LINES[guest]):
-        turn = np.abs(sound[number * each : (number + 1) * each])
-        found[line] = np.flatnonzero(turn > 0.01)[-1] / SAMPLE_RATE - LEAD
-    return found

@@ -73,6 +73,14 @@ MEDIA_DELAY = Histogram(
 )
 
 
+CAPTION_DELAY = Histogram(
+    "wallflower_caption_delay_seconds",
+    "From the end of what somebody said to its text being told.",
+    buckets=(0.5, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 120.0),
+    registry=REGISTRY,
+)
+
+
 def begin(message_types: Iterable[str], stores: Iterable[str]) -> None:
     """Show every counter at 0 from the start: the first failure is a rise then, not the beginning of a series."""
     for message_type in message_types:
