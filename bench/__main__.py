@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import clips, files, live, messages, scenes, unseen
+from bench import clips, css, files, live, messages, painting, scenes, speech, unseen
 from bench.processor import Snapshot
 from egress.protocol import CompositeRecording, Quality
 from tests.rig import janus, livekit
@@ -167,6 +167,22 @@ def _show_messages(told: dict[str, Any]) -> None:
     Console(width=max(Console().width, 100)).print(table)
 
 
+def _show_painting(told: dict[str, Any]) -> None:
+    table = Table(title="Painting names, borders and initials", title_justify="left", show_header=False)
+    table.add_row(
+        f"{painting.GUESTS} guests at 720p",
+        f"first {told['first']:.1f} ms, when another one speaks {told['speaker']:.1f} ms "
+        f"([bold]× {told['repeated']:.2f}[/]), unchanged {told['unchanged']:.2f} ms",
+    )
+    table.add_row("deciding the scene", f"{told['scene']:.2f} ms")
+    Console(width=max(Console().width, 100)).print(table)
+
+
+def _measure_painting() -> dict[str, Any]:
+    painted = painting.run()
+    return asdict(painted) | {"repeated": painted.repeated}
+
+
 def _measure_messages(folder: Path, count: int) -> dict[str, Any] | None:
     reason = messages.why_not()
     if reason is not None:
@@ -174,6 +190,44 @@ def _measure_messages(folder: Path, count: int) -> dict[str, Any] | None:
         return None
     handled = messages.run(folder, _say, count)
     return asdict(handled) | {"per_second": handled.per_second}
+
+
+async def _measure_speech(folder: Path, seconds: float) -> dict[str, Any]:
+    spoken = await speech.speak(folder, seconds, _say)
+    silent = await speech.silent(seconds / 3, _say)
+    return {"spoken": asdict(spoken) | {"cost_per_hour": spoken.cost_per_hour}, "silent": asdict(silent)}
+
+
+def _show_speech(told: dict[str, Any]) -> None:
+    spoken, silent = told["spoken"], told["silent"]
+    table = Table(
+        title=f"Speech to text of {speech.SPEAKERS} who speak at once, with the test model",
+        title_justify="left",
+        show_header=False,
+    )
+    table.add_row(
+        "sentences", f"{spoken['sentences']}: {spoken['found']} found in time, {spoken['right']} right in every word"
+    )
+    latencies = spoken["latencies"]
+    table.add_row(
+        "end of speech to text",
+        f"[bold]p50 {speech.percentile(latencies, 50):.2f} s, p95 {speech.percentile(latencies, 95):.2f} s[/], "
+        f"of which {spoken['silence_duration']:g} s are silence_duration_ms",
+    )
+    table.add_row("real-time factor", f"{spoken['real_time_factor']:.3f} of a second of inference for one of sound")
+    table.add_row(
+        "an hour of speech",
+        f"{spoken['cost_per_hour']:.3f} hours of a processor (engine {spoken['engine_cpu'] / spoken['spoken']:.3f}, "
+        f"listening {spoken['listening_cpu'] / spoken['spoken']:.3f})",
+    )
+    table.add_row("engine's memory", f"{spoken['engine_memory'] / 1e6:.0f} MB at the most")
+    table.add_row(
+        f"{speech.SILENT} silent ones",
+        f"muted {silent['muted']:.3f}, not sent (DTX) {silent['not_sent']:.3f}, level in the header "
+        f"{silent['low_level']:.3f}, silence sent {silent['silence_sent']:.3f}, "
+        f"noise of a room sent {silent['noise_sent']:.3f} cores",
+    )
+    Console(width=max(Console().width, 100)).print(table)
 
 
 def _show_scenes(told: list[dict[str, Any]]) -> None:
@@ -187,24 +241,44 @@ def _show_scenes(told: list[dict[str, Any]]) -> None:
     Console(width=max(Console().width, 100)).print(table)
 
 
+def _show_css(told: dict[str, Any]) -> None:
+    table = Table(title="A style sheet over a layout", title_justify="left", show_header=False)
+    table.add_row("processor time", f"none: {told['void']}" if told["void"] else f"× [bold]{told['ratio']:.2f}[/]")
+    for run in told["runs"]:
+        table.add_row(
+            "with a style sheet" if run["styled"] else "without",
+            f"{run['cores']:.3f} cores over {run['seconds']:.0f} s, {run['pictures']} pictures, "
+            f"{run['pictures_dropped']} left out",
+        )
+    Console(width=max(Console().width, 100)).print(table)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--seconds", type=float, default=30, help="how long the live call is measured")
     parser.add_argument("--tries", type=int, default=3, help="how often starting and stopping is timed")
     parser.add_argument("--out", type=Path, default=Path("bench-out"))
     parser.add_argument("--messages", type=int, default=messages.COUNT, help="how many messages are sent")
-    parser.add_argument("--only", choices=("live", "messages", "scenes", "unseen"), help="measure this alone")
+    alone = ("css", "live", "messages", "painting", "scenes", "speech", "unseen")
+    parser.add_argument("--only", choices=alone, help="measure this alone")
     given = parser.parse_args()
     reason = janus.why_not()
-    if reason is not None and given.only not in ("messages", "scenes"):
+    if reason is not None and given.only not in ("css", "messages", "painting", "scenes", "speech"):
         _say(f"nothing is measured: {reason}")
         return 1
     told: dict[str, Any] = {}
+    if given.only in (None, "painting"):
+        told["painting"] = _measure_painting()
     with tempfile.TemporaryDirectory(prefix="wf-bench-") as folder:
         if given.only in (None, "scenes"):
             told["scenes"] = [asdict(run) for run in scenes.run()]
         if given.only in (None, "messages"):
             told["queue"] = _measure_messages(Path(folder), given.messages)
+        if given.only in (None, "css"):
+            compared = asyncio.run(css.compare(Path(folder), given.seconds, _say))
+            told["css"] = asdict(compared) | {"ratio": compared.ratio, "void": compared.void}
+        if given.only in (None, "speech"):
+            told["speech"] = asyncio.run(_measure_speech(Path(folder), given.seconds))
         if given.only in (None, "unseen"):
             told["unseen"] = asyncio.run(_measure_unseen(Path(folder), given.seconds / 2))
         if given.only in (None, "live"):
@@ -214,8 +288,14 @@ def main() -> int:
     path.write_text(json.dumps({"at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), **told}, indent=2) + "\n")
     if "scenes" in told:
         _show_scenes(told["scenes"])
+    if "css" in told:
+        _show_css(told["css"])
     if told.get("queue"):
         _show_messages(told["queue"])
+    if "painting" in told:
+        _show_painting(told["painting"])
+    if "speech" in told:
+        _show_speech(told["speech"])
     if "unseen" in told:
         _show_unseen(told["unseen"])
     if "live" in told:

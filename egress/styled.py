@@ -12,22 +12,18 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 
 import httpx
-import numpy as np
-from numpy.typing import NDArray
 
-from egress.browser.layout_page import LayoutPage, Stills, pixels
-from egress.browser.matte import beneath, keep_of, opaque, patches
+from egress.browser.cutter import Cutter
+from egress.browser.layout_page import LayoutPage
 from egress.browser.studio import BrowserGone, Studio
-from egress.browser.supplies import TIMEOUT, Supplies, reason_of
+from egress.browser.supplies import Supplies, reason_of
 from egress.easel import NativeMaker
-from egress.media.compositor import Decor, DecorMaker
+from egress.media.compositor import Decor
 from egress.url_guard import UrlRefused
 from layouts.images import ImageSource
-from layouts.rearranged import rearranged
-from layouts.scene import Placeholder, Rect, Scene, Tile
+from layouts.scene import Scene
 
 log = logging.getLogger(__name__)
 
@@ -41,28 +37,16 @@ PAUSES = (5.0, 30.0, 120.0)
 """Seconds for which a browser that fails again and again is left alone; after as many failures, for good."""
 HEALTHY = 600.0
 """Seconds after which failures before are forgotten."""
+CSS_TIMEOUT = 5.0
+"""Seconds that the first picture waits for a style sheet; what comes later is taken at the next try."""
 CSS_PAUSE = 30.0
 """Seconds after which a style sheet is asked for again that its server did not give."""
 MOST_CSS_TRIES = 4
 MOST_KEPT = 64 << 20
 """Bytes of decor that is kept for when a scene comes back."""
-MOST_PLACEHOLDERS = 100
 
 Warn = Callable[[str, str], None]
 """Told a code and a sentence, on any thread."""
-Pixels = NDArray[np.uint8]
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class _Patch:
-    rect: Rect
-    rgba: Pixels
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class _Painting:
-    under: Pixels
-    over: tuple[_Patch, ...]
 
 
 class StyledMaker:
@@ -77,7 +61,7 @@ class StyledMaker:
         self._size = size
         self._warn = warn
         self._native = NativeMaker(images)
-        self._styled = DecorMaker(self)
+        self._cutter = Cutter()
         self._supplies: Supplies | None = None
         self._page: LayoutPage | None = None
         self._failures = 0
@@ -92,9 +76,6 @@ class StyledMaker:
         self._generation = 0
         """That of the supplies, when what is drawn now was begun."""
         self._kept: OrderedDict[Scene, Decor] = OrderedDict()
-        self._patches: dict[tuple[Rect, bytes], _Patch] = {}
-        self._placeholders: OrderedDict[tuple[Rect, Placeholder, int], Pixels] = OrderedDict()
-        self._painting: _Painting | None = None
 
     @property
     def generation(self) -> int:
@@ -129,15 +110,6 @@ class StyledMaker:
             except BrowserGone as error:
                 log.debug("a page was not closed: %s", error)
 
-    # What is drawn now, as the painter of its decor.
-
-    def paint(self, scene: Scene) -> _Painting:
-        assert self._painting is not None
-        return self._painting
-
-    def placeholder(self, tile: Tile) -> Pixels:
-        return self._placeholders[self._placeholder_key(tile)]
-
     def _may_try(self) -> bool:
         now = time.monotonic()
         if now - self._failed_at > HEALTHY:
@@ -159,11 +131,10 @@ class StyledMaker:
         if not self._has_css and self._css_tries < MOST_CSS_TRIES and time.monotonic() >= self._css_retry_at:
             self._style(page)
         stills = self._studio.run(page.show(scene), DRAW_TIMEOUT)
-        drawn = rearranged(scene, stills.slots)
-        self._painting, drawn = self._paint(drawn, stills, page)
-        decor = self._styled.make(drawn)
+        decor = self._cutter.decor(
+            scene, stills, self._generation, lambda area: self._studio.run(page.placeholders(area), DRAW_TIMEOUT)
+        )
         self._drew = True
-        self._prune()
         if stills.settled and self._supplies is not None and self._supplies.generation == self._generation:
             self._keep(scene, decor)
         return decor
@@ -181,7 +152,7 @@ class StyledMaker:
         assert self._supplies is not None
         self._css_tries += 1
         try:
-            where = self._studio.run(self._supplies.style_sheet(self._url), TIMEOUT + 2)
+            where = self._studio.run(self._supplies.style_sheet(self._url, CSS_TIMEOUT), CSS_TIMEOUT + 2)
         except (UrlRefused, httpx.HTTPError, TimeoutError) as error:
             self._warn(NOT_STYLED, f"the layout is drawn without its style sheet: {reason_of(error)}")
             refused = isinstance(error, UrlRefused) or (
@@ -192,74 +163,16 @@ class StyledMaker:
             self._has_css = self._studio.run(page.use_style_sheet(where), DRAW_TIMEOUT)
             self._kept.clear()
 
-    def _paint(self, drawn: Scene, stills: Stills, page: LayoutPage) -> tuple[_Painting, Scene]:
-        """Ground and patches; and the scene without the tiles of which nothing can be seen."""
-        ground = pixels(stills.whole)
-        if stills.white is None:
-            return _Painting(opaque(ground), ()), drawn
-        area = stills.area
-        inside = (slice(area.y, area.bottom), slice(area.x, area.right))
-        black = np.zeros_like(ground)
-        keep = np.zeros(ground.shape[:2], np.uint8)
-        black[inside] = ground[inside] if stills.black is None else pixels(stills.black)
-        keep[inside] = keep_of(black[inside], pixels(stills.white))
-        tiles = tuple(tile for tile in drawn.tiles if _of(keep, tile.rect).any())
-        self._take_placeholders(tiles, area, black, keep, page)
-        for tile in tiles:
-            if tile.scale_mode == "fit":
-                rows, columns = slice(tile.rect.y, tile.rect.bottom), slice(tile.rect.x, tile.rect.right)
-                ground[rows, columns] = beneath(ground[rows, columns], black[rows, columns], keep[rows, columns])
-        over = []
-        for rect, rgba in patches(black, keep, [tile.rect for tile in tiles]):
-            key = (rect, rgba.tobytes())
-            over.append(self._patches.setdefault(key, _Patch(rect, rgba)))
-        return _Painting(opaque(ground), tuple(over)), _with(drawn, tiles)
-
-    def _take_placeholders(
-        self, tiles: tuple[Tile, ...], area: Rect, black: Pixels, keep: Pixels, page: LayoutPage
-    ) -> None:
-        """See to it that there is one for each tile: a still of them is taken when one is new."""
-        keys = [self._placeholder_key(tile) for tile in tiles]
-        for key in keys:
-            if key in self._placeholders:
-                self._placeholders.move_to_end(key)
-        if all(key in self._placeholders for key in keys):
-            return
-        still = pixels(self._studio.run(page.placeholders(area), DRAW_TIMEOUT))
-        for key, tile in zip(keys, tiles, strict=True):
-            rect = tile.rect
-            part = still[rect.y - area.y : rect.bottom - area.y, rect.x - area.x : rect.right - area.x]
-            self._placeholders[key] = opaque(beneath(part, _of(black, rect), _of(keep, rect)))
-
-    def _placeholder_key(self, tile: Tile) -> tuple[Rect, Placeholder, int]:
-        return tile.rect, tile.placeholder, self._generation
-
     def _keep(self, scene: Scene, decor: Decor) -> None:
         self._kept[scene] = decor
         while sum(_bytes_of(kept) for kept in self._kept.values()) > MOST_KEPT:
             self._kept.popitem(last=False)
-
-    def _prune(self) -> None:
-        """Forget what no decor has that may be shown again."""
-        while len(self._placeholders) > MOST_PLACEHOLDERS:
-            self._placeholders.popitem(last=False)
-        if len(self._patches) > 1000 and self._painting is not None:
-            shown = set(map(id, self._painting.over))
-            self._patches = {key: patch for key, patch in self._patches.items() if id(patch) in shown}
 
 
 async def _closed(page: LayoutPage | None, supplies: Supplies) -> None:
     if page is not None:
         await page.close()
     await supplies.close()
-
-
-def _of(canvas: Pixels, rect: Rect) -> Pixels:
-    return canvas[rect.y : rect.bottom, rect.x : rect.right]
-
-
-def _with(scene: Scene, tiles: tuple[Tile, ...]) -> Scene:
-    return scene if tiles == scene.tiles else replace(scene, tiles=tiles)
 
 
 def _bytes_of(decor: Decor) -> int:

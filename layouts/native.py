@@ -30,13 +30,15 @@ class Painting:
 
     ``under`` is (height, width, 4), opaque: the background and the tiles' backgrounds. ``placeholders`` maps
     the index of every tile without a source to its opaque picture, of the tile's size; for tiles whose
-    picture has yet to come, ask ``NativePainter.placeholder``. ``over`` is to be blended in its order. Arrays are
-    read-only and the same objects while nothing about them changes.
+    picture has yet to come, ask ``NativePainter.placeholder``. ``over`` is to be blended in its order; the last
+    ``signs`` of it belong to the canvas, not to a tile. Arrays are read-only and the same objects while nothing about
+    them changes.
     """
 
     under: Pixels
     placeholders: dict[int, Pixels] = field(default_factory=dict)
     over: tuple[Patch, ...] = ()
+    signs: int = 0
 
 
 class NativePainter:
@@ -59,12 +61,14 @@ class NativePainter:
         for tile in scene.tiles:
             over += self._border(tile, key, ground)
             over += self._label(tile)
+        signs = self._signs(scene)
         return Painting(
             under=self._under(scene, key, ground),
             placeholders={
                 index: self.placeholder(tile) for index, tile in enumerate(scene.tiles) if tile.source is None
             },
-            over=(*over, *self._signs(scene)),
+            over=(*over, *signs),
+            signs=len(signs),
         )
 
     def placeholder(self, tile: Tile) -> Pixels:

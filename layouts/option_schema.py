@@ -9,7 +9,7 @@ from layouts.actions import COUNTS, MOST_ACTIONS
 from layouts.filters import BY_KIND, PARTICIPANT, Field
 from layouts.option import CANONICAL, LayoutName, Option
 from layouts.option_table import OPTIONS
-from layouts.values import LONGEST_TEXT, LONGEST_URL
+from layouts.values import LONGEST_DATA_URL, LONGEST_TEXT
 
 _LENGTH = {"type": "string", "pattern": r"^\s*(0|(\d+\.?\d*|\.\d+)(px|rem|%|vw|vh|vmin|vmax))\s*$"}
 _AUTO = {"enum": ["auto", "initial"]}
@@ -73,7 +73,7 @@ def _value(option: Option) -> dict[str, Any]:
         case "text":
             return {"type": "string", "maxLength": LONGEST_TEXT}
         case "url":
-            return {"type": "string", "maxLength": LONGEST_URL}
+            return {"type": "string", "maxLength": LONGEST_DATA_URL}
         case "filter":
             return {"$ref": "#/$defs/participant_filter"}
         case "actions":

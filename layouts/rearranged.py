@@ -28,7 +28,7 @@ class Slot:
 
 
 def rearranged(scene: Scene, slots: Sequence[Slot]) -> Scene:
-    """The scene with the tiles whose video can be seen alone, at their slots, the lowest first.
+    """The scene with the tiles alone that have a slot on the canvas, at their slots, the lowest first.
 
     Each is the smallest even rectangle around what of its slot lies on the canvas: what belongs to the slot only in
     part, at its edges, is for the painter to cover. Everything else of a tile is the painter's as well. A video

@@ -44,6 +44,10 @@ class Rect:
     def bottom(self) -> int:
         return self.y + self.height
 
+    def overlaps(self, other: Rect) -> bool:
+        """Whether they have a pixel in common."""
+        return self.x < other.right and other.x < self.right and self.y < other.bottom and other.y < self.bottom
+
 
 @dataclass(frozen=True, slots=True)
 class ParticipantView:

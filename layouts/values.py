@@ -34,11 +34,13 @@ Kind = Literal[
 
 LONGEST_TEXT = 500
 LONGEST_URL = 2000
+LONGEST_DATA_URL = 65_536
 WIDEST_RATIO = 10.0
 _LARGEST = 4000.0
 """Most of a length in pixels that is given with a unit, where its option has no other limit."""
 
 _RATIO = re.compile(r"(\d{1,5}(?:\.\d{1,5})?)(?:\s*[/:]\s*(\d{1,5}(?:\.\d{1,5})?))?", re.ASCII)
+_DATA_URL = re.compile(r"data:image/(?:png|jpeg|webp|gif);base64,[A-Za-z0-9+/]+={0,2}", re.ASCII)
 _IN_URL = re.compile(r"url\(\s*(['\"]?)(.*?)\1\s*\)", re.ASCII | re.IGNORECASE)
 _SIDES = ("left", "right", "top", "bottom", "center")
 
@@ -64,7 +66,7 @@ def expected(kind: Kind, allowed: tuple[str, ...], minimum: float, maximum: floa
         "stroke": f"true, false, a number of pixels {span}, or {lengths}",
         "ratio": 'a ratio of width to height such as "16/9", "4 / 3" or 1.5',
         "text": f"a string of at most {LONGEST_TEXT} characters",
-        "url": "the address of a picture (http or https), or an empty string",
+        "url": "the address of a picture (http, https, or data:image/…;base64,…), or an empty string",
         "background size": '"cover", "contain", "auto", or one or two lengths such as "50% auto"',
         "background position": 'one or two of left, right, top, bottom, center and lengths, such as "right 20px"',
         "limit": f'"dynamic", or a whole number {span}',
@@ -145,13 +147,17 @@ def _text(value: Any) -> str:
 
 def _url(value: Any) -> str | None:
     """An address, also one in CSS's url(). Whether it may be fetched is for those to say who fetch it."""
-    if not isinstance(value, str) or len(value) > LONGEST_URL:
+    if not isinstance(value, str) or len(value) > LONGEST_DATA_URL:
         raise Refused
     text = value.strip()
     if text in ("", "none"):
         return None
     if found := _IN_URL.fullmatch(text):
         text = found.group(2)
+    if _DATA_URL.fullmatch(text):
+        return text
+    if len(text) > LONGEST_URL:
+        raise Refused
     try:
         parts = urlsplit(text)
         good = parts.scheme in ("http", "https") and bool(parts.hostname)

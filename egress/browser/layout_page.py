@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ class Stills:
     """A scene as the page shows it: PNG pictures, and where the slots of its videos are."""
 
     slots: tuple[Slot, ...]
+    """Those that reach into the canvas, the lowest first."""
     whole: bytes
     """The whole page: nothing is in the slots where a video may leave part of its slot free, else they are black."""
     area: Rect
@@ -37,6 +38,9 @@ class Stills:
     """With black slots; None where ``whole`` has them."""
     white: bytes | None
     """With white slots; None where no slot is seen."""
+    alone: Mapping[int, bytes]
+    """For each slot that lies over another, by its place among the slots: its even rectangle, with that slot alone
+    white and the others black."""
     settled: bool
     """Whether everything that the page wanted was there."""
 
@@ -70,7 +74,8 @@ class LayoutPage:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SETTLING):
                 await self._page.evaluate("settled()")
-        slots = tuple(_slot(told) for told in await self._page.evaluate("fill('nothing')"))
+        told = map(_slot, await self._page.evaluate("fill('nothing')"))
+        slots = tuple(slot for slot in told if even_around(slot, *self._size) is not None)
         area = _around(slots, self._size)
         black = white = None
         if area is None:
@@ -82,8 +87,12 @@ class LayoutPage:
             black = await self._filled("black", area)
         if area is not None:
             white = await self._filled("white", area)
+        alone = {}
+        for number, rect in _lying_over(slots, self._size):
+            await self._page.evaluate("tile => fill('white', tile)", slots[number].tile)
+            alone[number] = await self._still(rect)
         settled = self._supplies.complete and self._supplies.generation == generation
-        return Stills(slots, whole, area or Rect(0, 0, 0, 0), black, white, settled)
+        return Stills(slots, whole, area or Rect(0, 0, 0, 0), black, white, alone, settled)
 
     async def placeholders(self, area: Rect) -> bytes:
         """A still of what is in the slots where there is no video, of the scene that is shown."""
@@ -126,6 +135,14 @@ def pixels(png: bytes) -> NDArray[np.uint8]:
 def _slot(told: dict[str, Any]) -> Slot:
     rect = told["rect"]
     return Slot(told["tile"], rect["x"], rect["y"], rect["width"], rect["height"], told["fit"])
+
+
+def _lying_over(slots: Sequence[Slot], size: tuple[int, int]) -> Iterator[tuple[int, Rect]]:
+    """Which slots lie over others, and their even rectangles."""
+    rects = [even_around(slot, *size) for slot in slots]
+    for number, rect in enumerate(rects):
+        if rect is not None and any(below is not None and rect.overlaps(below) for below in rects[:number]):
+            yield number, rect
 
 
 def _around(slots: Sequence[Slot], size: tuple[int, int]) -> Rect | None:

@@ -50,20 +50,40 @@ def opaque(rgb: Pixels) -> Pixels:
 
 
 def patches(black: Pixels, keep: Pixels, slots: Sequence[Rect]) -> Iterator[tuple[Rect, Pixels]]:
-    """What covers the videos in their slots: even rectangles, premultiplied RGBA; no two overlap within a slot."""
+    """What covers the videos in their slots: even rectangles, premultiplied RGBA.
+
+    Slots are told the lowest first. What lies where two overlap belongs to the upper one, and to no patch of the lower.
+    """
     covered = (keep != 255) | (black != 0).any(axis=2)
-    seen: set[Rect] = set()
-    for slot in slots:
-        for part in _rectangles(covered[slot.y : slot.bottom, slot.x : slot.right]):
+    for number, slot in enumerate(slots):
+        own = np.ones((slot.height, slot.width), bool)
+        for upper in slots[number + 1 :]:
+            if slot.overlaps(upper):
+                own[
+                    max(upper.y - slot.y, 0) : upper.bottom - slot.y, max(upper.x - slot.x, 0) : upper.right - slot.x
+                ] = False
+        for part in _rectangles(covered[slot.y : slot.bottom, slot.x : slot.right] & own):
             rect = Rect(slot.x + part.x, slot.y + part.y, part.width, part.height)
-            if rect in seen:
-                continue
-            seen.add(rect)
             rows, columns = slice(rect.y, rect.bottom), slice(rect.x, rect.right)
             rgba = np.empty((rect.height, rect.width, 4), np.uint8)
             rgba[..., :3] = black[rows, columns]
             rgba[..., 3] = 255 - keep[rows, columns]
+            rgba[~own[part.y : part.bottom, part.x : part.right]] = 0
             yield rect, rgba
+
+
+def share_of(alone: Pixels, black: Pixels, keep: Pixels, below: Sequence[Rect]) -> Pixels:
+    """How much of a video is seen where it lies on others, 0 to 255; 255 where it lies on none.
+
+    All are of the video's slot: ``alone`` is a still with it white and all others black. ``below`` are the others.
+    """
+    share = np.full(keep.shape, 255, np.uint8)
+    own = keep_of(black, alone).astype(np.float32)
+    found = np.where(keep > 0, np.minimum(own * 255 / np.maximum(keep, 1) + 0.5, 255), 255).astype(np.uint8)
+    for rect in below:
+        part = (slice(max(rect.y, 0), max(rect.bottom, 0)), slice(max(rect.x, 0), max(rect.right, 0)))
+        share[part] = found[part]
+    return share
 
 
 def _rectangles(marked: NDArray[np.bool_]) -> list[Rect]:

@@ -79,6 +79,9 @@ class Studio:
 
         from egress.browser.chromium import BrowserMissing
 
+        if self._closed:
+            work.close()
+            raise BrowserGone("the call is over")
         task = asyncio.run_coroutine_threadsafe(work, self._running())
         try:
             return task.result(timeout)
@@ -102,11 +105,12 @@ class Studio:
     def close(self) -> None:
         """End it for good. Blocks a moment."""
         with self._lock:
-            self._closed = True
             loop, thread = self._loop, self._thread
+        if loop is not None:
+            self.discard()
+        self._closed = True
         if loop is None or thread is None:
             return
-        self.discard()
         loop.call_soon_threadsafe(loop.stop)
         thread.join(CLOSING)
 
@@ -122,14 +126,16 @@ class Studio:
     def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
         asyncio.set_event_loop(loop)
         loop.run_forever()
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
         loop.close()
 
     # On the thread of the browser.
 
     async def _open(self, supplies: Supplies, size: tuple[int, int]) -> LayoutPage:
         async with self._opening:
-            if self._closed:
-                raise BrowserGone("the call is over")
             if self._context is None:
                 self._context = await self._start()
         return await LayoutPage.open(self._context, supplies, size)

@@ -70,8 +70,10 @@ class Speakers:
         assert voice.loud_since is not None
         if voice.last_loud - voice.loud_since < TAKE_OVER and self._dominant is not None:
             return self._dominant
+        # Who has fallen silent has no lead left: the next to speak is not kept waiting for it to fade.
         current = self._voices.get(self._dominant) if self._dominant else None
-        if current is None or _activity(voice, now) > _activity(current, now) * ADVANTAGE:
+        fallen_silent = self._dominant is not None and not self.is_speaking(self._dominant, now)
+        if current is None or fallen_silent or _activity(voice, now) > _activity(current, now) * ADVANTAGE:
             self._dominant = session_id
         return self._dominant
 

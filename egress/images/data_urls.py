@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 from egress.url_guard import UrlRefused
 
-LONGEST = 256 * 1024
+LONGEST = 64 * 1024
 """Characters of such an address."""
 
 

@@ -6,7 +6,7 @@ The canvas is kept from tick to tick; what is handed out is a copy, because an e
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Protocol
 
@@ -18,7 +18,21 @@ from numpy.typing import NDArray
 from egress.media.glide import Glide, next_glide
 from egress.media.scaling import Scaler, scaled_size
 from egress.media.video_source import Picture, TrackKey
-from egress.media.yuv import Overlay, Planes, blank, blend, cut, from_rgba, overlay, paste, planes_of, resized
+from egress.media.yuv import (
+    Mask,
+    Overlay,
+    Planes,
+    blank,
+    blend,
+    cut,
+    from_rgba,
+    overlay,
+    paste,
+    planes_of,
+    resized,
+    show_through,
+    taken,
+)
 from layouts.scene import Rect, Scene, Tile
 
 
@@ -38,6 +52,10 @@ class Painting(Protocol):
     def under(self) -> NDArray[np.uint8]: ...
     @property
     def over(self) -> Sequence[Patch]: ...
+    @property
+    def signs(self) -> int:
+        """How many of the last of ``over`` belong to the canvas, not to a tile: they stand still when tiles move."""
+        ...
 
 
 class Painter(Protocol):
@@ -57,10 +75,18 @@ class Decor:
     scene: Scene
     ground: Planes
     overlays: tuple[tuple[Overlay, ...], ...]
-    """Per tile, what of them lies on it."""
+    """Per tile, what lies on it."""
     free: tuple[Overlay, ...]
+    """What lies on no tile."""
+    signs: tuple[Overlay, ...]
+    """What belongs to the canvas and stands above all tiles, whole."""
+    sign_parts: tuple[tuple[Overlay, ...], ...]
+    """Per tile, what of the signs lies on it."""
+    free_signs: tuple[Overlay, ...]
     """What of them lies on no tile."""
     placeholders: tuple[Planes, ...]
+    masks: Mapping[int, Mask] = field(default_factory=dict)
+    """For tiles that leave something to be seen of those that they lie on: what is seen of themselves."""
 
 
 class DecorMaker:
@@ -96,9 +122,29 @@ class DecorMaker:
             placeholders[tile] = old if old is not None and old[0] is pixels else (pixels, from_rgba(pixels))
         self._placeholders = placeholders
         rects = [tile.rect for tile in scene.tiles]
-        on_tiles = tuple(tuple(_on(o, rect) for o in made if _overlaps(_rect_of(o), rect)) for rect in rects)
-        free = tuple(_on(o, rest) for o in made for rest in _outside(_rect_of(o), rects))
-        return Decor(scene, self._ground[1], on_tiles, free, tuple(placeholders[t][1] for t in scene.tiles))
+        own, signs = made[: len(made) - painting.signs], made[len(made) - painting.signs :]
+        return Decor(
+            scene,
+            self._ground[1],
+            *_parts(own, rects),
+            tuple(signs),
+            *_parts(signs, rects),
+            tuple(placeholders[tile][1] for tile in scene.tiles),
+        )
+
+
+def _parts(
+    overlays: Sequence[Overlay], rects: Sequence[Rect]
+) -> tuple[tuple[tuple[Overlay, ...], ...], tuple[Overlay, ...]]:
+    """What of overlays lies on each of some rectangles, and on none of them."""
+    on_each = tuple(
+        # What lies on a rectangle that comes later is drawn with that one.
+        tuple(
+            _on(o, part) for o in overlays for part in _outside(rect, rects[index + 1 :]) if _rect_of(o).overlaps(part)
+        )
+        for index, rect in enumerate(rects)
+    )
+    return on_each, tuple(_on(o, rest) for o in overlays for rest in _outside(_rect_of(o), rects))
 
 
 def _rect_of(over: Overlay) -> Rect:
@@ -114,7 +160,7 @@ def _outside(rect: Rect, others: Sequence[Rect]) -> list[Rect]:
     """What of a rectangle lies in none of the others, as rectangles."""
     left = [rect]
     for other in others:
-        left = [piece for part in left for piece in (_less(part, other) if _overlaps(part, other) else [part])]
+        left = [piece for part in left for piece in (_less(part, other) if part.overlaps(other) else [part])]
     return left
 
 
@@ -161,7 +207,7 @@ class Compositor:
         """An empty scene, in which every tile is to be drawn."""
         for plane, ground in zip(self._canvas, decor.ground, strict=True):
             plane[:] = ground
-        for free in decor.free:
+        for free in (*decor.free, *(decor.free_signs if self._glide is None else ())):
             blend(self._canvas, free)
         self._tiles = [None] * len(decor.scene.tiles)
 
@@ -171,11 +217,11 @@ class Compositor:
         if decor is not None:
             places: list[Rect] | None = None
             if self._glide is not None:
-                self._begin(decor)
                 if self._glide.over(when):
                     self._glide = None
                 else:
                     places = self._glide.places(when)
+                self._begin(decor)
             covered = False
             for index, tile in enumerate(decor.scene.tiles):
                 track: TrackKey | None = (tile.session_id, tile.source) if tile.source else None
@@ -186,9 +232,12 @@ class Compositor:
                 if not covered and state is not None and state.key == key:
                     continue
                 # A tile above this one has to be drawn again as well.
-                covered = covered or any(_overlaps(tile.rect, t.rect) for t in decor.scene.tiles[index + 1 :])
+                covered = covered or any(tile.rect.overlaps(t.rect) for t in decor.scene.tiles[index + 1 :])
                 self._draw(decor, index, tile.rect if places is None else places[index], picture)
                 self._tiles[index] = _TileState(key)
+            if places is not None:
+                for sign in decor.signs:
+                    blend(self._canvas, sign)
         frame = av.VideoFrame(self.width, self.height, "yuv420p")
         for to, plane in zip(planes_of(frame), self._canvas, strict=True):
             np.copyto(to, plane)
@@ -200,7 +249,8 @@ class Compositor:
     def _draw(self, decor: Decor, index: int, rect: Rect, picture: Picture | None) -> None:
         """Draw a tile at its place, or on its way there: then without what lies above it, which is for that place."""
         tile = decor.scene.tiles[index]
-        gliding = rect != tile.rect
+        mask = decor.masks.get(index) if rect == tile.rect else None
+        before = taken(self._canvas, rect.x, rect.y, rect.width, rect.height) if mask is not None else None
         self.pasted += 1
         if tile.source is None or picture is None:
             holder = decor.placeholders[index]
@@ -234,8 +284,10 @@ class Compositor:
                 shown_w,
                 shown_h,
             )
-        if not gliding:
-            for over in decor.overlays[index]:
+        if mask is not None and before is not None:
+            show_through(self._canvas, before, mask, rect.x, rect.y)
+        if rect == tile.rect:
+            for over in (*decor.overlays[index], *(decor.sign_parts[index] if self._glide is None else ())):
                 blend(self._canvas, over)
 
     def _clear(self, decor: Decor, rect: Rect) -> None:
@@ -244,7 +296,3 @@ class Compositor:
 
 def _even(value: int) -> int:
     return value & ~1
-
-
-def _overlaps(a: Rect, b: Rect) -> bool:
-    return a.x < b.right and b.x < a.right and a.y < b.bottom and b.y < a.bottom

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 Plane = NDArray[np.uint8]
 Planes = tuple[Plane, Plane, Plane]
+Mask = tuple[NDArray[np.uint16], NDArray[np.uint16], NDArray[np.uint16]]
+"""Per plane, how much of a picture is seen at each pixel: 255 is all of it."""
 
 _Y = np.array([0.257, 0.504, 0.098], np.float32)
 _U = np.array([-0.148, -0.291, 0.439], np.float32)
@@ -154,6 +156,29 @@ def paste(ground: Planes, picture: Planes, x: int, y: int, left: int, top: int, 
         to[y // step : (y + height) // step, x // step : (x + width) // step] = source[
             top // step : (top + height) // step, left // step : (left + width) // step
         ]
+
+
+def shares(mask: NDArray[np.uint8]) -> Mask:
+    """An (h, w) mask for each plane; sides are even."""
+    half = mask.reshape(mask.shape[0] // 2, 2, mask.shape[1] // 2, 2).mean(axis=(1, 3)).astype(np.uint16)
+    return mask.astype(np.uint16), half, half
+
+
+def taken(ground: Planes, x: int, y: int, width: int, height: int) -> Planes:
+    """A copy of a part of ``ground``."""
+    a, b, c = (
+        plane[y // step : (y + height) // step, x // step : (x + width) // step].copy()
+        for plane, step in zip(ground, (1, 2, 2), strict=True)
+    )
+    return a, b, c
+
+
+def show_through(ground: Planes, before: Planes, mask: Mask, x: int, y: int) -> None:
+    """Bring back what was there ``before`` at ``x``, ``y``, by what the mask leaves of what was drawn since."""
+    for plane, old, share, step in zip(ground, before, mask, (1, 2, 2), strict=True):
+        height, width = old.shape
+        part = plane[y // step : y // step + height, x // step : x // step + width]
+        part[:] = (part * share + old * (255 - share)) // 255
 
 
 def rotate(picture: Planes, degrees: int) -> Planes:

@@ -160,6 +160,7 @@ class _Ground:
     def __init__(self, width: int, height: int) -> None:
         self.under = _black(width, height)
         self.over: tuple[Patch, ...] = ()
+        self.signs = 0
 
 
 class _Nothing:

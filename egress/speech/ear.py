@@ -1,15 +1,16 @@
 """One track heard: its packets decoded where something may be heard, laid out as windows, judged, cut into segments.
 
 What the sender says is quiet costs nothing: packets without sound (DTX), and packets whose header tells a low level.
-Of the others, windows of near silence are decoded and not judged. The last quiet packets are kept, because the soft
+Of the others, windows of near silence or steady noise are decoded
+and not judged. The last quiet packets are kept, because the soft
 beginning of a word may be in them.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 from collections import deque
-from collections.abc import Callable
 from typing import cast
 
 import av
@@ -18,7 +19,7 @@ from av.audio.codeccontext import AudioCodecContext
 
 from egress.rtc.clock import TrackClock
 from egress.rtc.track import EncodedFrame, MediaTrack
-from egress.speech.activity import WINDOW, WINDOW_SECONDS, Detector, Voice
+from egress.speech.activity import WINDOW, Detector, Voice
 from egress.speech.contract import Sound
 from egress.speech.resample import FACTOR, IN_RATE, Decimator
 from egress.speech.segments import Segmenter, Speech
@@ -37,8 +38,12 @@ KEPT = 10
 """Quiet packets that are kept undecoded."""
 NEAR_SILENCE = 0.0006
 """Root mean square under which a window is not judged (-64 dBFS)."""
+ABOVE_FLOOR = 1.6
+"""Times as loud as the quietest of late (4 dB) under which a window is not judged either: the noise of a room."""
 NEAR_HANGOVER = 8
 """Such windows in a row after which no more are judged."""
+FLOOR_WINDOWS = 64
+"""Windows (2 s) over which the quietest is sought; between one and two times as many are looked at."""
 SHORT_GAP = 0.1
 """Seconds that may be missing without the sound being another one behind it."""
 HOLD = 0.3
@@ -68,12 +73,15 @@ class Ear:
         self._voice = Voice()
         self._held: deque[EncodedFrame] = deque(maxlen=KEPT)
         self._quiet = 0
+        self._silent_until = -math.inf
+        """Until when the sender said that nothing is to be heard."""
         self._expected: int | None = None
         self._clock: TrackClock | None = None
         self._loose: list[Sound] = []
         self._pending: Sound = np.zeros(0, np.float32)
         self._pending_rtp = 0.0
         self._near = 0
+        self._floor = _Floor()
 
     def take(self, frame: EncodedFrame) -> None:
         """A packet came."""
@@ -84,6 +92,7 @@ class Ear:
     def listen(self, detector: Detector, now: float) -> list[Speech]:
         """Hear what has come by ``now`` (monotonic seconds); returns what that closes."""
         closed: list[Speech] = []
+        before = self.decoded
         while self._waiting:
             frame = self._waiting.popleft()
             self.packets += 1
@@ -95,6 +104,7 @@ class Ear:
                 self._quiet += 1
                 if self._quiet > HANGOVER:
                     self._held.append(frame)
+                    self._silent_until = (frame.clock or self._track.clock).time_of(frame.rtp_time)
                     continue
             else:
                 self._quiet = 0
@@ -102,9 +112,11 @@ class Ear:
                     closed += self._hear(self._held.popleft(), detector)
             closed += self._hear(frame, detector)
         self._resample()
-        closed += self._judge(detector, AT_ONCE_SPEAKING if self.segmenter.speaking else AT_ONCE)
-        if self.segmenter.speaking and not len(self._pending) >= WINDOW:
-            closed += self.segmenter.overdue(now - HOLD)
+        # What is there waits for more only while more comes.
+        at_once = 1 if self.decoded == before else AT_ONCE_SPEAKING if self.segmenter.speaking else AT_ONCE
+        closed += self._judge(detector, at_once)
+        if self.segmenter.speaking:
+            closed += self.segmenter.overdue(max(now - HOLD, self._silent_until))
         return closed
 
     def close(self, detector: Detector) -> list[Speech]:
@@ -165,7 +177,9 @@ class Ear:
         windows = self._pending[: count * WINDOW].reshape(count, WINDOW)
         self._pending = self._pending[count * WINDOW :]
         rms = np.sqrt(np.einsum("ij,ij->i", windows, windows) / WINDOW)
-        if not self.segmenter.speaking and self._near >= NEAR_HANGOVER and float(rms.max()) < NEAR_SILENCE:
+        floor = self._floor.under(float(rms.min()), count)
+        near = max(NEAR_SILENCE, ABOVE_FLOOR * floor)
+        if not self.segmenter.speaking and self._near >= NEAR_HANGOVER and float(rms.max()) < near:
             self._voice.reset()
             probabilities: Sound = np.zeros(count, np.float32)
         else:
@@ -174,21 +188,31 @@ class Ear:
         closed: list[Speech] = []
         step = WINDOW * FACTOR * self._track.clock_rate / IN_RATE
         for window, loud, probability in zip(windows, rms, probabilities, strict=True):
-            self._near = self._near + 1 if loud < NEAR_SILENCE else 0
+            self._near = self._near + 1 if loud < near else 0
             when = self._clock.time_of(cast(int, self._pending_rtp))
             closed += self.segmenter.push(when, window, float(probability))
             self._pending_rtp += step
         return closed
 
-    @property
-    def behind(self) -> float:
-        """Seconds of sound that wait to be judged."""
-        return len(self._pending) / WINDOW * WINDOW_SECONDS
 
+class _Floor:
+    """How loud the quietest windows of late were; before it knows, it says that all are loud."""
 
-def listening(ear: Ear) -> Callable[[], None]:
-    """Let ``ear`` hear its track from now on; returns what ends that."""
-    return ear._track.listen(ear.take)
+    __slots__ = ("_before", "_current", "_seen")
+
+    def __init__(self) -> None:
+        self._before = 0.0
+        self._current = math.inf
+        self._seen = 0
+
+    def under(self, least: float, count: int) -> float:
+        """The floor, with ``count`` more windows whose quietest was ``least``."""
+        self._current = min(self._current, least)
+        self._seen += count
+        floor = min(self._before, self._current)
+        if self._seen >= FLOOR_WINDOWS:
+            self._before, self._current, self._seen = self._current, math.inf, 0
+        return floor
 
 
 def _is_quiet(frame: EncodedFrame) -> bool:
@@ -203,11 +227,13 @@ def _mono_decoder() -> AudioCodecContext:
 
 
 def _mono(frame: av.AudioFrame) -> Sound:
-    raw = frame.to_ndarray()
+    if frame.layout.nb_channels == 1 and frame.format.name == "s16":
+        # What the decoder gives for what it was asked; the general way costs as much again as decoding.
+        raw = np.frombuffer(bytes(frame.planes[0]), np.int16, frame.samples)
+        sound: Sound = raw.astype(np.float32) * np.float32(1 / 32768)
+        return sound
+    told = frame.to_ndarray()
     channels = frame.layout.nb_channels
-    if raw.dtype == np.int16:
-        raw = raw.astype(np.float32) * np.float32(1 / 32768)
-    if channels == 1:
-        return cast(Sound, raw.reshape(-1))
-    split = raw if frame.format.is_planar else raw.reshape(-1, channels).T
-    return cast(Sound, split.mean(axis=0))
+    split = told if frame.format.is_planar else told.reshape(-1, channels).T
+    scale = np.float32(1 / 32768) if told.dtype == np.int16 else np.float32(1)
+    return cast(Sound, (split.astype(np.float32) * scale).mean(axis=0))

@@ -33,6 +33,7 @@ def checked(settings: EngineSettings) -> EngineSettings:
         ("threads", 1, 64),
         ("workers", 1, 16),
         ("beam_size", 1, 20),
+        ("window", 6, 30),
         ("max_batch", 1, 64),
         ("batch_window", 0.0, 1.0),
         ("max_waiting", 2, 10_000),

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from egress.speech.contract import SAMPLE_RATE, Sound
 
 FACTOR = 3
 IN_RATE = SAMPLE_RATE * FACTOR
-_TAPS = 63
+_TAPS = 48
 _CUTOFF = 7400.0
 """Hz, below the 8 kHz that 16 kHz can hold."""
 
@@ -25,7 +24,7 @@ _FILTER = _low_pass()
 
 
 class Decimator:
-    """One track's. The sound comes out 31 samples of 48 kHz (0.65 ms) late."""
+    """One track's. The sound comes out half a millisecond late."""
 
     def __init__(self) -> None:
         self.reset()
@@ -42,5 +41,7 @@ class Decimator:
             self._kept = told
             return np.zeros(0, np.float32)
         self._kept = told[count * FACTOR :]
-        made: Sound = sliding_window_view(told, _TAPS)[: count * FACTOR : FACTOR] @ _FILTER
+        # The overlapping pieces that the filter goes over; numpy's own view of them costs more than the filter.
+        pieces: Sound = np.ndarray((count, _TAPS), np.float32, told, 0, (FACTOR * told.itemsize, told.itemsize))
+        made: Sound = pieces @ _FILTER
         return made

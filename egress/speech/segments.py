@@ -22,7 +22,7 @@ LEAST_VOICED = 0.09
 """Seconds of speech below which there was none: a click, a breath."""
 EARLIEST_CUT = 0.4
 """Part of the longest segment before which it is not cut."""
-JOINED = 0.25
+JOINED = 0.08
 """Seconds by which the times of windows that follow each other may differ from their sound."""
 
 

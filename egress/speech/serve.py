@@ -52,8 +52,8 @@ class Server:
         self._news = asyncio.Event()
         self._writers: dict[int, asyncio.StreamWriter] = {}
         self._next = 0
-        self._running: dict[int, float] = {}
-        """When each worker's inference began."""
+        self._running: dict[int, tuple[float, int]] = {}
+        """When each worker's inference began, and of how many segments it is."""
         self._retired = False
         self._left = time.monotonic()
         self._server: asyncio.Server | None = None
@@ -138,7 +138,7 @@ class Server:
                     self._refuse(late, "queue_full", "more is spoken than the speech engine can follow")
                 self._news.set()
             case "ping":
-                busy = max((now - began for began in self._running.values()), default=0.0)
+                busy = max(((now - began) / rows for began, rows in self._running.values()), default=0.0)
                 self._send(asker, {"op": "pong", "busy": busy, "waiting": len(self._waiting), **self._counts()})
             case "stay":
                 self._retired = False
@@ -201,7 +201,7 @@ class Server:
                 continue
             for asked in batch:
                 self._send(asked.asker, {"op": "started", "ids": asked.ids})
-            self._running[number] = time.monotonic()
+            self._running[number] = (time.monotonic(), len(batch))
             try:
                 said = await loop.run_in_executor(self._threads, self._answering.answer, batch)
             finally:
@@ -234,6 +234,8 @@ async def _main(settings: EngineSettings, answering: Answering, path: Path) -> N
     await server.open()
     print(json.dumps({"ready": {"pid": os.getpid()}}), flush=True)
     await server.run()
+    # At once: neither an inference that hangs nor a connection that stays may keep the process.
+    os._exit(0)
 
 
 def main() -> int:
@@ -252,9 +254,7 @@ def main() -> int:
         print(json.dumps({"failed": {"code": error.code, "message": error.message}}), flush=True)
         return EXIT_FAILED
     asyncio.run(_main(settings, answering, given.socket))
-    # An inference that hangs must not keep the process.
-    sys.stdout.flush()
-    os._exit(0)
+    return 0
 
 
 if __name__ == "__main__":

@@ -30,15 +30,23 @@ PAUSES = (0.2, 1.0, 2.0, 5.0, 10.0, 30.0)
 STEADY = 60.0
 """Seconds an engine must have lived for its end to be no series."""
 STARTING = 300.0
-"""Seconds that loading may take; a model that is downloaded takes long."""
+"""Seconds that loading may take."""
+DOWNLOADING = 3600.0
+"""Seconds that it may take where a model may have to be fetched first."""
 PINGS = 2.0
 UNANSWERED = 15.0
 """Seconds without an answer to a ping after which an engine hangs."""
 FAREWELL = 2.0
 """Seconds that an engine has to hang up when it is told that its worker goes."""
 HANGS = 60.0
-"""Seconds that one inference may take."""
-INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "PYTHONPATH", "HF_HOME")
+"""Seconds that an inference may take for each of its segments."""
+INHERITED = (
+    *("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "PYTHONPATH"),
+    *("OMP_NUM_THREADS", "XDG_CACHE_HOME", "HF_HOME", "HF_HUB_CACHE"),
+)
+"""Of our environment, what an engine gets."""
+FOR_DOWNLOADS = ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR")
+"""What it gets beside that where it may fetch a model."""
 
 
 class EngineState(StrEnum):
@@ -90,11 +98,7 @@ class EngineSupervisor:
         """The last answer to a ping: waiting, segments, batches, sound_seconds, busy_seconds, merged, oldest."""
         self.pid: int | None = None
         self._hangs = hangs
-        self._environment = (
-            dict(environment)
-            if environment is not None
-            else {name: os.environ[name] for name in INHERITED if name in os.environ}
-        )
+        self._environment = dict(environment) if environment is not None else _environment(settings)
         self._on_state = on_state
         self._task: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
@@ -193,13 +197,14 @@ class EngineSupervisor:
         process = EngineProcess(self.settings, self.socket, self._environment)
         self.pid = process.pid
         try:
-            await process.loaded(STARTING)
+            await process.loaded(DOWNLOADING if self.settings.download else STARTING)
             reader, writer = await asyncio.open_unix_connection(str(self.socket))
             try:
                 await receive(reader)
                 await self._watch(reader, writer)
-            except (asyncio.IncompleteReadError, WireError):
-                log.warning("the speech engine is gone")
+            except (asyncio.IncompleteReadError, ConnectionError, WireError):
+                if not self._retire:
+                    log.warning("the speech engine is gone")
             finally:
                 writer.close()
                 self._writer = None
@@ -219,7 +224,10 @@ class EngineSupervisor:
                     self.told, _ = await receive(reader)
                 if self.told.get("busy", 0.0) > self._hangs:
                     raise TimeoutError
-                await asyncio.sleep(min(PINGS, self._hangs / 2))
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(min(PINGS, self._hangs / 2)):
+                        # It says nothing that it is not asked: this ends when it does.
+                        await receive(reader)
         except TimeoutError:
             log.warning("the speech engine hangs and is killed")
             assert self.pid is not None
@@ -229,3 +237,8 @@ class EngineSupervisor:
             self._writer = None
             if not self._retire:
                 self._set(EngineState.STARTING)
+
+
+def _environment(settings: EngineSettings) -> dict[str, str]:
+    wanted = INHERITED + FOR_DOWNLOADS if settings.download else INHERITED
+    return {name: os.environ[name] for name in wanted if name in os.environ}

@@ -6,7 +6,7 @@ import { px } from "./scene.js";
  * An element with classes (those that are falsy are left out) and children (null is none).
  *
  * @param {string} tag
- * @param {(string | false | null)[]} classes
+ * @param {(string | false | null | undefined)[]} classes
  * @param {(Node | null)[]} children
  */
 export function element(tag, classes, ...children) {

@@ -58,18 +58,20 @@ function render(scene, withVideo) {
  * Fill the slots; says where they are.
  *
  * @param {Filling} filling
+ * @param {number | null} only the tile whose slot alone is filled so; the others are black
  */
-function fill(filling) {
+function fill(filling, only = null) {
   if (shown === null) return [];
   const withVideo = filling !== "placeholders";
   if (withVideo !== videosShown) render(shown, withVideo);
-  for (const view of views.values()) {
+  for (const [tile, view] of views) {
     const video = view.querySelector("video");
     if (video === null) continue;
     if (filling === "nothing") {
       video.style.removeProperty("background");
     } else {
-      video.style.setProperty("background", `${filling} content-box`, "important");
+      const color = only === null || only === tile ? filling : "black";
+      video.style.setProperty("background", `${color} content-box`, "important");
       video.style.setProperty("transition", "none", "important");
     }
   }

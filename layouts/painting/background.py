@@ -1,7 +1,7 @@
 """Where the picture behind the tiles lies, as CSS Backgrounds and Borders Level 3 says it: size, position, repeat.
 
-Lengths are pixels of the canvas (``px``), percentages, or ``em`` and ``rem`` of 16 pixels. All three properties of one
-layer are understood; what is not understood raises ValueError, so that a message can be refused for it.
+Lengths are pixels of the canvas (``px``), percentages, ``em`` and ``rem`` of 16 pixels, or shares of the canvas
+(``vw``, ``vh``, ``vmin``, ``vmax``). All three properties of one layer are understood; what is not raises ValueError.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_LENGTH = re.compile(r"([+-]?(?:\d{1,6}(?:\.\d{1,6})?|\.\d{1,6}))(px|em|rem|%)?", re.ASCII)
+_LENGTH = re.compile(r"([+-]?(?:\d{1,6}(?:\.\d{1,6})?|\.\d{1,6}))(px|em|rem|%|vw|vh|vmin|vmax)?", re.ASCII)
 _EM = 16.0
 _STYLES = ("repeat", "no-repeat", "space", "round")
 _SIDES = {"left": 0.0, "top": 0.0, "center": 0.5, "right": 1.0, "bottom": 1.0}
@@ -48,7 +48,7 @@ def place(size: str, position: str, repeat: str, area: Pair, picture: Pair) -> P
     Repeated pictures begin at or before the area's upper left corner.
     """
     styles = read_repeat(repeat)
-    sides = list(_sized(read_size(size), area, picture))
+    sides = list(_sized(read_size(size, area), area, picture))
     automatic = [side == "auto" for side in _words_of_size(size)]
     for axis in (0, 1):
         if styles[axis] == "round":
@@ -57,7 +57,7 @@ def place(size: str, position: str, repeat: str, area: Pair, picture: Pair) -> P
             # A side that was left to follow the other still does.
             if automatic[1 - axis] and styles[1 - axis] != "round":
                 sides[1 - axis] *= sides[axis] / before
-    offsets = read_position(position)
+    offsets = read_position(position, area)
     first: list[float] = []
     steps: list[float] = []
     for axis in (0, 1):
@@ -78,12 +78,12 @@ def place(size: str, position: str, repeat: str, area: Pair, picture: Pair) -> P
     return Placement(first[0], first[1], sides[0], sides[1], steps[0], steps[1])
 
 
-def read_size(text: str) -> str | tuple[Length | None, Length | None]:
+def read_size(text: str, area: Pair = (0, 0)) -> str | tuple[Length | None, Length | None]:
     """``cover``, ``contain``, or two lengths of which None is auto. Raises ValueError."""
     words = _words_of_size(text)
     if words[0] in ("cover", "contain") and len(text.split()) == 1:
         return words[0]
-    width, height = (None if word == "auto" else _length(word, text, least=0.0) for word in words)
+    width, height = (None if word == "auto" else _length(word, text, area, least=0.0) for word in words)
     return width, height
 
 
@@ -99,11 +99,11 @@ def read_repeat(text: str) -> tuple[str, str]:
     return words[0], words[-1]
 
 
-def read_position(text: str) -> tuple[Length, Length]:
+def read_position(text: str, area: Pair = (0, 0)) -> tuple[Length, Length]:
     """Offsets of the left and upper edge; shares are of what the picture leaves free. Raises ValueError."""
     words = text.lower().split()
     if len(words) in (3, 4):
-        return _from_edges(words, text)
+        return _from_edges(words, text, area)
     if len(words) == 1:
         words = ["center", words[0]] if words[0] in _VERTICAL else [words[0], "center"]
     if len(words) != 2:
@@ -114,11 +114,11 @@ def read_position(text: str) -> tuple[Length, Length]:
         words.reverse()
     if words[0] in _VERTICAL or words[1] in _HORIZONTAL:
         raise _no_position(text)
-    x, y = (Length(0, _SIDES[word]) if word in _SIDES else _length(word, text) for word in words)
+    x, y = (Length(0, _SIDES[word]) if word in _SIDES else _length(word, text, area) for word in words)
     return x, y
 
 
-def _from_edges(words: list[str], text: str) -> tuple[Length, Length]:
+def _from_edges(words: list[str], text: str, area: Pair) -> tuple[Length, Length]:
     """``right 10px bottom 20px``: each side with an offset, which one of the two may lack."""
     found: dict[str, Length] = {}
     centred = 0
@@ -133,7 +133,7 @@ def _from_edges(words: list[str], text: str) -> tuple[Length, Length]:
             raise _no_position(text)
         offset = Length()
         if index < len(words) and words[index] not in _SIDES:
-            offset = _length(words[index], text)
+            offset = _length(words[index], text, area)
             index += 1
         axis = "x" if side in _HORIZONTAL else "y"
         if axis in found:
@@ -171,14 +171,17 @@ def _words_of_size(text: str) -> list[str]:
     return words if len(words) == 2 else [words[0], "auto"]
 
 
-def _length(word: str, text: str, least: float = -1e9) -> Length:
+def _length(word: str, text: str, area: Pair, least: float = -1e9) -> Length:
     found = _LENGTH.fullmatch(word)
     if found is None or (found.group(2) is None and float(found.group(1)) != 0) or float(found.group(1)) < least:
         raise ValueError(f"{text[:60]!r} holds {word[:30]!r}, which is no length such as 20px or 50%")
-    number = float(found.group(1))
-    if found.group(2) == "%":
+    number, unit = float(found.group(1)), found.group(2) or "px"
+    if unit == "%":
         return Length(0, number / 100)
-    return Length(number * (_EM if found.group(2) in ("em", "rem") else 1))
+    wholes = {"vw": area[0], "vh": area[1], "vmin": min(area), "vmax": max(area)}
+    if unit in wholes:
+        return Length(number / 100 * wholes[unit])
+    return Length(number * (1 if unit == "px" else _EM))
 
 
 def _no_position(text: str) -> ValueError:

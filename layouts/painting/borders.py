@@ -63,9 +63,11 @@ def _corner(place: Rect, rect: Rect, width: int, radius: int, color: Color, grou
     outer = skia.RRect.MakeRectXY(skia.Rect.MakeWH(rect.width, rect.height), radius, radius)
     with canvas_on(pixels) as canvas:
         canvas.translate(rect.x - place.x, rect.y - place.y)
-        # The ground reaches under half of the line, so that no video shines through between the two.
+        # The ground reaches under half of the line, so that no video shines through between the two. Under a line that
+        # lets it through, it would be seen to end there.
         edge = skia.RRect(outer)
-        edge.inset(width / 2, width / 2)
+        if color.alpha == 255:
+            edge.inset(width / 2, width / 2)
         beyond = skia.RRect.MakeRect(skia.Rect.MakeWH(rect.width, rect.height))
         canvas.drawDRRect(beyond, edge, paint(skia.ColorBLACK))
     # What was drawn is black, so its colours are all the ground's, by as much as it covers.

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +15,9 @@ from egress.call.model import Wants
 from egress.director import Director, Layout, larger
 from egress.easel import NativeMaker
 from egress.media.compositor import Decor
+from layouts.images import NoImages
 from layouts.options import LayoutError
+from layouts.scene import Rect, Scene
 from tests.layouts.calls import call_of
 
 
@@ -157,3 +162,83 @@ async def test_a_quick_exchange_does_not_change_who_is_on_stage(painting: Thread
         stage.append(directed.scene.tiles[0].session_id)
     assert stage == ["s1", "s1", "s1", "s1", "s2"]
     await directed.painted()
+
+
+class MovingMaker:
+    """Waits to be told to go on; then has every tile but the first at the place of the first, with half its width."""
+
+    generation = 0
+
+    def __init__(self) -> None:
+        self.made: list[Scene] = []
+        self.go_on = threading.Event()
+        self._native = NativeMaker(NoImages())
+
+    def make(self, scene: Scene) -> Decor:
+        self.go_on.wait(5)
+        self.made.append(scene)
+        [first, *others] = scene.tiles
+        rect = Rect(first.rect.x, first.rect.y, first.rect.width // 4 * 2, first.rect.height)
+        return self._native.make(replace(scene, tiles=tuple(replace(tile, rect=rect) for tile in others)))
+
+
+async def test_scenes_that_come_faster_than_they_are_painted_are_left_out(painting: ThreadPoolExecutor):
+    program: Any = FakeProgram()
+    maker = MovingMaker()
+    directed = Director(program, Layout("grid", {}), painting, maker, skips=True)
+    for n in range(1, 6):
+        directed.update(call_of(n), float(n))
+        await asyncio.sleep(0.01)
+    maker.go_on.set()
+    await directed.painted()
+    assert [when for when, _ in program.scheduled] == [1.0, 5.0]
+
+
+async def test_wishes_follow_where_a_painter_has_put_the_tiles(painting: ThreadPoolExecutor):
+    program: Any = FakeProgram()
+    maker = MovingMaker()
+    directed = Director(program, Layout("grid", {}), painting, maker, skips=True)
+    directed.update(call_of(2), 1.0)
+    assert set(directed.wishes()) == {("s0", "video"), ("s1", "video")}, "before that is known"
+    maker.go_on.set()
+    await directed.painted()
+    assert directed.scene is not None
+    first = directed.scene.tiles[0].rect
+    assert directed.wishes() == {("s1", "video"): Wants(first.width // 4 * 2, first.height, 30)}
+
+
+async def test_a_layout_that_changes_is_shown_from_the_next_look_on(painting: ThreadPoolExecutor):
+    directed, program = director(painting, "grid")
+    directed.update(call_of(3), 100.0)
+    directed.change(Layout("spotlight", {"grid.position": "top"}))
+    assert directed.update(call_of(3), 101.0)
+    await directed.painted()
+    assert [(when, decor.scene.layout) for when, decor in program.scheduled] == [(100.0, "grid"), (101.0, "spotlight")]
+
+
+async def test_a_layout_that_cannot_be_honoured_changes_nothing(painting: ThreadPoolExecutor):
+    directed, _ = director(painting, "grid")
+    directed.update(call_of(3), 100.0)
+    with pytest.raises(LayoutError):
+        directed.change(Layout("grid", {"grid.colums": 2}))
+    assert not directed.update(call_of(3), 101.0)
+    await directed.painted()
+
+
+async def test_what_is_painted_otherwise_is_shown_from_now_on_and_what_was_being_painted_is_not(
+    painting: ThreadPoolExecutor,
+):
+    directed, program = director(painting, "grid")
+    directed.update(call_of(3), 100.0)
+    await directed.painted()
+    with ThreadPoolExecutor(max_workers=1) as other:
+        busy = threading.Event()
+        painting.submit(busy.wait)
+        directed.update(call_of(4), 101.0)
+        directed.repaint(other, NativeMaker(NoImages()), skips=False)
+        assert not directed.ready
+        assert directed.update(call_of(4), 102.0)
+        await directed.painted()
+        busy.set()
+        await asyncio.get_running_loop().run_in_executor(painting, lambda: None)
+    assert [when for when, _ in program.scheduled] == [100.0, 102.0]

@@ -114,3 +114,19 @@ def test_levels_that_come_late_or_out_of_order_do_no_harm():
     assert speakers.is_speaking("a", 12) in (True, False)
     speak(speakers, 12, 13, a=LOUD)
     assert speakers.is_speaking("a", 13)
+
+
+def test_who_speaks_after_somebody_has_fallen_silent_leads_within_half_a_second() -> None:
+    speakers = Speakers()
+    for step in range(80):
+        speakers.hear("a", -20.0, step * 0.05)
+        speakers.dominant(step * 0.05)
+    taken = None
+    for step in range(100, 140):
+        now = step * 0.05
+        speakers.hear("a", -90.0, now)
+        speakers.hear("b", -20.0, now)
+        if speakers.dominant(now) == "b":
+            taken = now - 5.0
+            break
+    assert taken is not None and taken <= 0.5

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from layouts.engine import compose
 from layouts.painting.background import place, read_position, read_repeat, read_size
+from layouts.scene import CallView
 
 AREA = (1000.0, 500.0)
 
@@ -26,6 +28,8 @@ AREA = (1000.0, 500.0)
         ("120px", (100, 50), (120, 60)),
         ("120px 10%", (100, 50), (120, 50)),
         ("2rem 1em", (100, 50), (32, 16)),
+        ("10vw 10vh", (7, 9), (100, 50)),
+        ("10vmax 10vmin", (7, 9), (100, 50)),
         ("COVER", (100, 100), (1000, 1000)),
         ("0 0", (100, 100), (1, 1)),
     ],
@@ -50,6 +54,7 @@ def test_size(size: str, picture: tuple[int, int], expected: tuple[int, int]) ->
         ("25% 75%", (225, 337.5)),
         ("10px", (10, 225)),
         ("10px 20px", (10, 20)),
+        ("1vw 2vh", (10, 10)),
         ("-10px 20px", (-10, 20)),
         ("right 20px", (900, 20)),
         ("20px bottom", (20, 450)),
@@ -89,7 +94,7 @@ def test_a_side_left_to_follow_the_other_follows_it_when_that_is_rounded() -> No
     assert (placed.width, placed.height) == pytest.approx((1000 / 3, 1000 / 6))
 
 
-@pytest.mark.parametrize("size", ["", "big", "10", "10px 10px 10px", "cover 10px", "-5px", "50vw", "1e3px"])
+@pytest.mark.parametrize("size", ["", "big", "10", "10px 10px 10px", "cover 10px", "-5px", "50pt", "1e3px"])
 def test_a_size_that_is_none_is_told(size: str) -> None:
     with pytest.raises(ValueError, match=r"is no background-size|is no length"):
         read_size(size)
@@ -123,3 +128,18 @@ def test_repeated_pictures_begin_where_the_area_begins(
     placed = place(size, position, repeat, area, picture)
     for start, step in ((placed.x, placed.step_x), (placed.y, placed.step_y)):
         assert step == 0 or -step < start <= 1e-6
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("size", value) for value in ("cover", "contain", "auto", "50% auto", "3vmin 4rem", "12.5vh")),
+        *(("position", value) for value in ("right 20px", "center", "bottom", "left top", "3vw 0")),
+        *(("repeat", value) for value in ("repeat", "no-repeat", "repeat-x", "repeat-y")),
+    ],
+)
+def test_what_the_options_take_is_understood(name: str, value: str) -> None:
+    options = {"layout.background_image": "https://a.example/b.png", f"layout.background_{name}": value}
+    backdrop = compose("grid", options, (640, 360), CallView()).backdrop
+    assert backdrop is not None and value in (backdrop.size, backdrop.position, backdrop.repeat)
+    assert place(backdrop.size, backdrop.position, backdrop.repeat, (640, 360), (10, 10)).width >= 1

@@ -267,6 +267,23 @@ def test_a_translucent_border_lets_the_video_through(painter: NativePainter) -> 
     assert np.allclose(pixels[rect.y + 300, rect.x + 1, :3], expected, atol=1)
 
 
+def test_a_translucent_border_is_of_one_colour_all_around_a_rounded_tile(painter: NativePainter) -> None:
+    scene = scene_of(
+        call_of(1),
+        participant__video_border_color="#ffffff80",
+        participant__video_border_width=12,
+        participant__border_radius="60px",
+        video__background_color="#000000",
+    )
+    pixels = picture(scene, painter.paint(scene))
+    rect = scene.tiles[0].rect
+    expected = [128 + round(channel * 127 / 255) for channel in VIDEO]
+    # The middle of the line, on the side and where the corner is half way round.
+    inward = round(60 - (60 - 6) * 2**-0.5)
+    for y, x in ((rect.y + 300, rect.x + 6), (rect.y + inward, rect.x + inward), (rect.y + 6, rect.x + 61)):
+        assert np.allclose(pixels[y, x, :3], expected, atol=2)
+
+
 def test_the_placeholder_is_a_circle_with_initials_of_the_tile_s_size(painter: NativePainter) -> None:
     scene = scene_of(call_of(1, without_video=(0,)), participant__placeholder_background_color="#1f1f1f")
     tile = scene.tiles[0]

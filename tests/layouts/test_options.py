@@ -18,7 +18,7 @@ from layouts.option import Option
 from layouts.option_page import table
 from layouts.option_table import BY_FIELD, BY_NAME, OPTIONS
 from layouts.options import LayoutError, Options, check_layout, layout_names, parse_options
-from layouts.scene import Color
+from layouts.scene import CallView, Color
 from tests.layouts.calls import call_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "layouts.md"
@@ -104,6 +104,14 @@ def test_a_value_of_another_type_or_out_of_range_is_refused_with_what_is_allowed
 @pytest.mark.parametrize("options", [[1], "grid.columns", 5])
 def test_options_that_are_no_object_are_refused(options: Any) -> None:
     assert "layout.options: must be an object" in refusal("grid", options)
+
+
+def test_a_small_picture_may_be_in_its_option() -> None:
+    picture = "data:image/png;base64," + "iVBORw0KGgo" * 1000 + "="
+    scene = compose("grid", {"logo.image_url": picture}, (640, 360), CallView())
+    assert scene.logo is not None and scene.logo.image == picture
+    for other in ("data:text/html;base64,AAAA", "data:image/svg+xml;base64,AAAA", picture * 6, "data:image/png,AA"):
+        assert "must be the address of a picture" in refusal("grid", {"logo.image_url": other})
 
 
 def test_two_names_of_one_option_must_agree() -> None:

@@ -146,7 +146,7 @@ def test_a_logo_stands_above_tiles_labels_and_borders() -> None:
     scene = compose("single-participant", {}, SIZE, call_of(1))
     scene = replace(scene, logo=logo(horizontal="left", margin_inline=0, margin_block=0))
     painting = NativePainter(stills).paint(scene)
-    assert painting.over[-1].rect == Rect(0, 320, 40, 40)
+    assert painting.signs == 1 and painting.over[-1].rect == Rect(0, 320, 40, 40)
     assert box(near(picture(scene, painting), (0, 200, 0))) == (0, 320, 40, 360)
 
 

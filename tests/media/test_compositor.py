@@ -33,6 +33,7 @@ class FakePatch:
 class FakePainting:
     under: NDArray[np.uint8]
     over: Sequence[FakePatch]
+    signs: int = 0
 
 
 class FakePainter:
@@ -40,13 +41,14 @@ class FakePainter:
 
     def __init__(self) -> None:
         self.patches: list[FakePatch] = []
+        self.signs = 0
         self.placeholders = 0
         self._kept: dict[Tile, NDArray[np.uint8]] = {}
 
     def paint(self, scene: Scene) -> FakePainting:
         under = np.full((scene.height, scene.width, 4), 255, np.uint8)
         under[..., :3] = GROUND
-        return FakePainting(under, self.patches)
+        return FakePainting(under, self.patches, self.signs)
 
     def placeholder(self, tile: Tile) -> NDArray[np.uint8]:
         if tile not in self._kept:

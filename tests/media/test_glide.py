@@ -98,3 +98,30 @@ def test_what_is_drawn_on_the_way_is_the_tile_in_its_place_and_at_the_end_all_th
     assert area(arrived, value) == (160, 60, 320, 180)
     assert (np.abs(arrived[100:120, 160:220] - luma(PATCH)) <= 1).all()
     assert (draw(1.3) == arrived).all()
+
+
+def test_a_translucent_logo_stands_still_above_tiles_on_their_way() -> None:
+    painter = FakePainter()
+    logo = patch(Rect(100, 60, 120, 40))
+    logo.rgba[:] = (100, 100, 100, 128)
+    painter.patches, painter.signs = [logo], 1
+    still = ("c", Rect(0, 90, 320, 90))
+    canvas = Canvas(gliding(("a", Rect(0, 0, 160, 90)), ("b", Rect(160, 0, 160, 90)), still), painter)
+    pictures = {(who, "video"): shown(180, 320, 180) for who in "abc"}
+
+    def inside(when: float) -> np.ndarray:
+        frame = canvas.compositor.compose(pictures, when)  # type: ignore[arg-type]
+        return np.frombuffer(frame.planes[0], np.uint8).reshape(180, -1)[62:98, 102:218].astype(np.int64)
+
+    expected = round(219 * 100 / 255 + 16 * 128 / 255 + 180 * 127 / 255)
+    assert (np.abs(inside(0.9) - expected) <= 2).all()
+    swapped = gliding(("b", Rect(0, 0, 160, 90)), ("a", Rect(160, 0, 160, 90)), still)
+    canvas.compositor.show(canvas.maker.make(swapped), 1.0)
+    for when in (1.0, 1.05, 1.2, 1.25):
+        assert (np.abs(inside(when) - expected) <= 2).all(), when
+    halfway = gliding(("b", Rect(0, 0, 160, 90)), ("a", Rect(0, 0, 160, 90)), still)
+    canvas.compositor.show(canvas.maker.make(halfway), 2.0)
+    ground = round(219 * 100 / 255 + 16 * 128 / 255 + luma(GROUND) * 127 / 255)
+    for when in (2.0, 2.1, 2.3):
+        seen = inside(when)
+        assert ((np.abs(seen - expected) <= 2) | (np.abs(seen - ground) <= 2)).all(), when

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -196,9 +197,10 @@ class Chromium(Browser):
         name: str | None = None,
         size: tuple[int, int] = (640, 360),
         join: bool = True,
+        roles: Sequence[str] = (),
     ) -> ChromiumGuest:
         """Open a page for a guest, and let it join."""
-        who = {"user_id": user_id, "name": name or user_id}
+        who = {"user_id": user_id, "name": name or user_id, "roles": list(roles)}
         spec = {
             "url": self._url,
             "room": self._room,

@@ -131,7 +131,7 @@ async def _record_once(
         stopped = moment((await product.event("call.recording_stopped"))["created_at"])
         ready_at = await _all_ready(product)
         (egress,) = await product.egresses()
-        manifest = await _manifest(product.files()[0])
+        manifest = await manifest_beside(product.files()[0])
         await guests.close()
         void = guests.void(late)
     ready = product.events("call.recording_ready")
@@ -152,7 +152,7 @@ async def _record_once(
     return done, void
 
 
-async def _manifest(first: Path) -> dict[str, Any]:
+async def manifest_beside(first: Path) -> dict[str, Any]:
     """The manifest beside a recording's first file, once it is there."""
     path = first.with_suffix(".manifest.json")
     async with asyncio.timeout(10):

@@ -118,6 +118,14 @@ def test_digital_silence_that_is_sent_is_not_judged(detector: Detector):
     assert heard.end() == []
 
 
+def test_steady_noise_is_hardly_judged_and_speech_in_it_is_found(detector: Detector):
+    parts: list = [20.0, sentences()[0], 20.0, sentences()[2], 2.0]
+    sound, said = script(parts)
+    heard = Heard(detector).hear(packets(sound + noise(len(sound) / 16_000, -50)[: len(sound)]))
+    check(heard.end(), said, 0.15)
+    assert heard.ear.judged * 0.032 < 0.4 * len(sound) / 16_000
+
+
 def test_lost_packets_cost_their_sound_and_no_time(detector: Detector):
     sound, said = script([sentences()[0], 1.0, sentences()[1], 1.0])
     told: list[bytes | None] = list(packets(sound))
@@ -153,6 +161,27 @@ def test_speech_is_closed_though_nothing_comes_any_more(detector: Detector):
     assert heard.closed == []
     closed = heard.ear.listen(detector, BEGAN + said[0].end + 1.2)
     check(closed, said)
+
+
+@pytest.mark.parametrize("more", range(4))
+def test_what_was_heard_last_waits_for_nothing_that_does_not_come(detector: Detector, more: int):
+    """However much of a window is left over when the sender falls silent."""
+    sound, said = script([sentences()[0], 3.0])
+    heard = Heard(detector).hear(packets(sound)[: round(said[0].end / PACKET) + 1 + more])
+    heard.closed += heard.ear.listen(detector, BEGAN + said[0].end + 1.2)
+    check(heard.closed, said)
+
+
+def test_a_level_that_tells_of_silence_closes_as_soon_as_silence_would(detector: Detector):
+    sound, said = script([sentences()[0], 3.0])
+    heard = Heard(detector)
+    for n, packet in enumerate(packets(sound)):
+        heard.voice.feed(packet, level=80 if n * PACKET > said[0].end + 0.04 else 30)
+        heard.closed += heard.ear.listen(detector, BEGAN + heard.voice.sent * PACKET)
+        if heard.closed:
+            break
+    assert heard.voice.sent * PACKET - said[0].end < 0.7 + 0.15
+    check(heard.closed, said)
 
 
 def test_another_source_behind_the_track_is_no_word_of_the_first(detector: Detector):

@@ -46,11 +46,11 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
         return made
 
     yield begin
+    pids = [made.pid for made in begun if made.pid is not None]
     for made in begun:
-        pid = made.pid
         await made.close()
-        if pid is not None:
-            await gone(pid)
+    for pid in pids:
+        await gone(pid)
 
 
 async def until(true: Callable[[], object], timeout: float = 20.0) -> None:

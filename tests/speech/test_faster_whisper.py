@@ -56,6 +56,16 @@ def test_a_batch_says_what_each_alone_does(loaded: FasterWhisperEngine):
     assert [u.text for u in together] == [u.text for u in alone]
 
 
+def test_a_shorter_window_takes_less_time_and_as_much_as_a_long_segment_needs():
+    short = FasterWhisperEngine(EngineSettings(model=str(MODEL / "model"), threads=1, window=6))
+    short.load()
+    told = short.transcribe([of(n, sentence) for n, sentence in enumerate(sentences())])
+    assert jiwer.wer([s.text for s in sentences()], [u.text for u in told]) <= 0.1
+    assert short._features([of(0, sentences()[0])]).shape[-1] == 600
+    assert short._features([segment(1, noise(9, -30)), of(0, sentences()[0])]).shape[-1] == 1000
+    assert short._features([segment(1, noise(40, -30))]).shape[-1] == 3000
+
+
 def test_words_lie_inside_the_speech_in_their_order(loaded: FasterWhisperEngine):
     batch = [of(n, sentence, words=n != 1) for n, sentence in enumerate(sentences()[:3])]
     told = loaded.transcribe(batch)

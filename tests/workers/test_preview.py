@@ -21,11 +21,14 @@ import skia
 from layouts.engine import compose
 from layouts.option import ALL
 from layouts.scene import Rect
+from tests.rig import chromium
+from tests.rig.required import unless
 from tests.rig.servers.pictures import PictureServer, Told
 from workers import gallery
 from workers.cli import layout
 from workers.cli.app import CliError, Exit
 from workers.preview.asked import Asked, BadPreview
+from workers.preview.beside import served
 from workers.preview.page import PreviewPage
 from workers.preview.people import call_of, name_of
 from workers.preview.picture import Wanted, draw, png
@@ -111,6 +114,46 @@ def test_options_are_read_anew_each_time(tmp_path: Path) -> None:
     options.write_text("no more")
     with pytest.raises(BadPreview, match=r"options\.json is no JSON"):
         asked.wanted()
+
+
+def test_a_style_sheet_is_the_file_and_what_lies_beside_it(tmp_path: Path) -> None:
+    css = tmp_path / "my style.css"
+    css.write_text("a {}")
+    (tmp_path / "beside.png").write_bytes(still())
+    with served(css) as url:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            assert answer.read() == b"a {}" and answer.headers["Content-Type"] == "text/css"
+        folder = url.rpartition("/")[0]
+        with urllib.request.urlopen(f"{folder}/beside.png", timeout=5) as answer:
+            assert answer.read() == still()
+        for elsewhere in (f"{folder}/", f"{folder}/../../etc/passwd", f"{folder.rpartition('/')[0]}/my%20style.css"):
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(elsewhere, timeout=5)
+            refused.value.close()
+    with pytest.raises(OSError), served(tmp_path / "none.css"):
+        pass
+
+
+@unless(chromium.why_not())
+def test_a_style_sheet_is_drawn_by_the_browser(tmp_path: Path) -> None:
+    css = tmp_path / "style.css"
+    css.write_text(
+        """
+        .str-video__participant-details { background: rgb(200, 30, 40); border-radius: 0 }
+        body { background: url(beside.png) }
+        """
+    )
+    (tmp_path / "beside.png").write_bytes(still())
+    options = Asked("grid", guests=1, quality="360p", css=str(css))
+    layout.preview(options, tmp_path / "styled.png")
+    layout.preview(Asked("grid", guests=1, quality="360p"), tmp_path / "plain.png")
+    styled, plain = (opened((tmp_path / name).read_bytes()) for name in ("styled.png", "plain.png"))
+    tile = compose("grid", {}, (640, 360), call_of(1)).tiles[0].rect
+    left, top, right, bottom = red_box(styled[tile.y :, tile.x :][: tile.height, : tile.width])
+    assert 30 < right - left < 200 and 10 < bottom - top < 40 and top > tile.height * 0.8
+    assert not (np.abs(plain.astype(int) - RED) <= 12).all(axis=2).any()
+    middle = (slice(60, 200), slice(120, 500))
+    assert np.abs(styled[middle].astype(int) - plain[middle]).mean() < 2, "the guest is the same"
 
 
 @pytest.fixture

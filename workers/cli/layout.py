@@ -8,7 +8,7 @@ from pathlib import Path
 
 from layouts.options import LayoutError
 from workers.cli.app import CliError, Exit
-from workers.guard import guard_of
+from workers.guard import rules_of
 from workers.preview.asked import Asked, BadPreview
 from workers.preview.page import PreviewPage
 from workers.preview.picture import Seen, png, see
@@ -19,7 +19,7 @@ def preview(asked: Asked, out: Path) -> None:
     """Write one picture."""
     try:
         seen = _see(asked)
-    except (BadPreview, LayoutError) as error:
+    except (BadPreview, LayoutError, OSError) as error:
         raise CliError(Exit.BAD_INPUT, str(error)) from None
     try:
         out.write_bytes(png(seen.rgb))
@@ -43,7 +43,7 @@ def serve(asked: Asked, port: int) -> None:
 
 
 def _see(asked: Asked) -> Seen:
-    seen = asyncio.run(see(asked.wanted(), guard_of(load())))
+    seen = asyncio.run(see(asked.wanted(), rules_of(load())))
     for missing in seen.missing:
-        print(f"wallflower: a picture is not shown: {missing}", file=sys.stderr)
+        print(f"wallflower: not shown: {missing}", file=sys.stderr)
     return seen

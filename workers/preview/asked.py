@@ -9,7 +9,7 @@ from typing import Any
 
 from egress.protocol import Quality
 from workers.preview.people import MOST, call_of
-from workers.preview.picture import Wanted
+from workers.preview.picture import Wanted, is_url
 
 
 class BadPreview(Exception):
@@ -35,7 +35,7 @@ class Asked:
     @property
     def files(self) -> tuple[Path, ...]:
         """Those whose change changes the picture."""
-        css = [Path(self.css)] if self.css is not None and "://" not in self.css else []
+        css = [Path(self.css)] if self.css is not None and not is_url(self.css) else []
         return (*([Path(self.options[1:])] if self.options.startswith("@") else []), *css)
 
     def _options(self) -> dict[str, Any]:

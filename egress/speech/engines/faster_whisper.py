@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 TEMPERATURES = (0.0, 0.4, 0.8)
 _FRAMES = 3000
-"""Frames of 10 ms in a window of 30 s: what the encoder was trained on."""
+"""Frames of 10 ms in a window of 30 s: the encoder takes no more."""
 _TAIL = 0.2
 """Seconds of silence put behind a segment; the model ends its text more surely."""
 
@@ -92,7 +92,7 @@ class FasterWhisperEngine:
         self._model = None
 
     def transcribe(self, batch: Sequence[Segment]) -> list[Utterance]:
-        encoded = self._model.encode(np.stack([self._features(segment.samples) for segment in batch]))
+        encoded = self._model.encode(self._features(batch))
         languages = self._languages(batch, encoded)
         prompts = [self._prompt(language, "transcribe") for language, _ in languages]
         told = self._generate(encoded, prompts, list(range(len(batch))))
@@ -113,11 +113,15 @@ class FasterWhisperEngine:
             for row, segment in enumerate(batch)
         ]
 
-    def _features(self, samples: Sound) -> Sound:
+    def _features(self, batch: Sequence[Segment]) -> Sound:
+        """What the encoder goes over: one row a segment, all as long as the longest needs."""
         from faster_whisper.audio import pad_or_trim
 
-        padded = np.concatenate([samples, np.zeros(round(_TAIL * SAMPLE_RATE), np.float32)])
-        features: Sound = pad_or_trim(self._model.feature_extractor(padded)[..., :-1], _FRAMES)
+        longest = max(len(segment.samples) for segment in batch) / SAMPLE_RATE + 1.0
+        frames = min(_FRAMES, round(max(self._settings.window, longest)) * 100)
+        tail = np.zeros(round(_TAIL * SAMPLE_RATE), np.float32)
+        rows = [self._model.feature_extractor(np.concatenate([segment.samples, tail])) for segment in batch]
+        features: Sound = np.stack([pad_or_trim(row[..., :-1], frames) for row in rows])
         return features
 
     def _languages(self, batch: Sequence[Segment], encoded: Any) -> list[tuple[str, float]]:
