@@ -6,6 +6,7 @@ The engine is the real one with the test model, which knows the words of these s
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
+from egress.call.loopback.lines import TURN
 from tests.rig.guests import Guests, GuestSpec
 from tests.rig.janus import JanusServer
 from tests.rig.product import Product, moment
@@ -72,9 +74,12 @@ async def _talk(janus: JanusServer, folder: Path) -> tuple[Talk, str | None]:
         captions = product.events("call.closed_caption")
         await guests.close()
         void = guests.void(0.05)
+    devices = {spec.user_id: _device(guests, spec.user_id) for spec in SPEAKERS}
+    # From the beginning of a turn to that of another one, where nobody is in the middle of a sentence.
+    zero = devices["ana"]
+    start, end = zero + math.ceil((start - zero) / TURN) * TURN, zero + math.floor((end - zero) / TURN) * TURN
     said = {
-        spec.user_id: list(sentences(spec.says, _device(guests, spec.user_id), start, end, spec.drift_ppm))
-        for spec in SPEAKERS
+        spec.user_id: list(sentences(spec.says, devices[spec.user_id], start, end, spec.drift_ppm)) for spec in SPEAKERS
     }
     heard: dict[str, list[Sentence]] = {}
     names = {}
@@ -83,7 +88,7 @@ async def _talk(janus: JanusServer, folder: Path) -> tuple[Talk, str | None]:
         begins, ends = moment(caption["start_time"]), moment(caption["end_time"])
         names[caption["speaker_id"]] = caption["user"].get("name")
         one = Sentence(caption["text"].strip().lower(), begins, ends)
-        if start <= one.start + 0.3 and one.end - 0.3 <= end:
+        if start <= one.start < end:
             heard.setdefault(caption["speaker_id"], []).append(one)
     return Talk(said, heard, names), void
 
