@@ -30,6 +30,7 @@ from egress.protocol import (
     Spoken,
     SpokenWord,
     Transcription,
+    Warned,
 )
 from egress.rtc.track import MediaTrack
 from egress.speech.contract import Segmenting, SpeechError, Utterance
@@ -42,6 +43,7 @@ LAST_WORDS = 20.0
 """Seconds in which what was being said at the end may become text."""
 ENGINE_AWAY = 90.0
 """Seconds in which nothing at all could be made into text, after which the egresses fail."""
+SPEECH_LOST = "speech_lost"
 MOST_SPEAKERS = 2000
 """People who have spoken, of whom it is known who they were."""
 TRANSLATED_LATER = 0.001
@@ -93,6 +95,8 @@ class Transcribing:
         self._language = "en"
         self._offset = time.time() - time.monotonic()
         self._failing_since: float | None = None
+        self._warned: set[str] = set()
+        """Ways in which speech was lost of which people know."""
         self._closing: asyncio.Task[None] | None = None
         """What is still to be made into text of what was heard."""
         self._finishing: set[asyncio.Task[None]] = set()
@@ -291,6 +295,8 @@ class Transcribing:
         who = self._who(utterance.speaker)
         if not utterance.text or not wanted or who is None:
             return
+        if self._state.moderation(who.session_id).audio == "silence":
+            return
         self._say(self._spoken(utterance, who, wanted), wanted)
         translations = ((t, text) for t, text in utterance.translations.items() if text)
         for number, (target, text) in enumerate(translations, start=1):
@@ -301,11 +307,14 @@ class Transcribing:
     def _on_failure(self, utterance: Utterance) -> None:
         assert utterance.failure is not None
         now = time.monotonic()
-        log.warning("something that was said is lost: %s (%s)", utterance.failure.message, utterance.failure.code)
+        code, message = utterance.failure.code, utterance.failure.message
+        if code not in self._warned:
+            self._warned.add(code)
+            self._tell(Warned(at=utc(time.time()), code=SPEECH_LOST, message=f"something said is lost: {message}"))
         self._failing_since = self._failing_since or now
         if now - self._failing_since >= ENGINE_AWAY:
             for egress in self.egresses.values():
-                self._fail(egress, utterance.failure.code, utterance.failure.message)
+                self._fail(egress, code, message)
 
     def _say(self, spoken: Spoken, wanted: list[SpeechEgress]) -> None:
         for egress in wanted:

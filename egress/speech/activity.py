@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from egress.speech.contract import SAMPLE_RATE, Sound, SpeechError
@@ -43,13 +42,16 @@ class Detector:
     """One inference session for all tracks. Raises SpeechError when the model is not there."""
 
     def __init__(self) -> None:
+        # Here, because it takes a tenth of a second and 30 MB, which only those who listen should pay.
+        import onnxruntime
+
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.enable_cpu_mem_arena = False
         options.log_severity_level = 4
         self._session: Any = onnxruntime.InferenceSession(
-            str(_model()), sess_options=options, providers=["CPUExecutionProvider"]
+            str(model_path()), sess_options=options, providers=["CPUExecutionProvider"]
         )
 
     def probabilities(self, voice: Voice, windows: Sound) -> Sound:
@@ -65,7 +67,8 @@ class Detector:
         return probabilities
 
 
-def _model() -> Path:
+def model_path() -> Path:
+    """Where the detector's model is. Raises SpeechError (``no_detector``)."""
     # Found without being imported: the package loads an inference engine that an attendant never uses.
     spec = find_spec("faster_whisper")
     for folder in spec.submodule_search_locations or () if spec is not None else ():

@@ -235,20 +235,3 @@ class Line:
 
 UtteranceListener = Callable[[Utterance], None]
 """Called on the event loop, once for each utterance; with empty text too."""
-
-# Where the parts are (all on the event loop of an attendant unless said otherwise):
-#
-# recognizer.Recognizer(settings: RecognizerSettings, on_utterance: UtteranceListener, wall: Callable[[float], float])
-#     The whole of it for one call: hears tracks, finds speech, asks the engine, guards against inventions.
-#     ``wall`` turns seconds of time.monotonic() into seconds since 1970.
-#     start(); hear(speaker: str, track: MediaTrack) -> Hearing (mute(bool), end()); set_language(code | "auto");
-#     configure(Segmenting); set_wanted(words=, translate_to=); waiting: int; async close(timeout) -> None: what is
-#     being said is closed and waited for.
-# client.EngineClient(socket: Path, on_utterance): start(); submit(Segment) (never blocks); waiting: int; await close().
-# supervisor.EngineSupervisor(settings: EngineSettings, folder: Path): in the worker: await start() (or on demand by
-#     await ensure()), socket: Path, state, failure: SpeechError | None, await close().
-# supervisor.check(settings) -> None: what can be checked without loading; raises SpeechError. For doctor and start-up.
-# languages.LANGUAGES: {code: name}; languages.language(code) -> code | None for "auto"; raises SpeechError by name.
-# transcript.TranscriptWriter(path, language=False, words=False): add(Line), close() -> Path (in order of start times);
-#     transcript.read(path) -> list[Line]; transcript.order(path): orders what a dead writer left.
-# subtitles.srt|vtt|txt(lines, zero, names=None, until=None) -> str, ``zero``: when the media began (since 1970).

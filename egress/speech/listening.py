@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from egress.rtc.track import MediaTrack
-from egress.speech.activity import Detector
+from egress.speech.activity import Detector, model_path
 from egress.speech.contract import Segmenting
 from egress.speech.ear import Ear
 from egress.speech.segments import Segmenter, Speech
@@ -52,13 +52,12 @@ class Listening:
         self._hearings: list[Hearing] = []
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
-        self._detector: Detector | None = None
         self.processor_seconds = 0.0
         """Time of a processor that listening took."""
 
     def start(self) -> None:
         if self._thread is None:
-            self._detector = Detector()
+            model_path()
             self._thread = threading.Thread(target=self._run, name="listen", daemon=True)
             self._thread.start()
 
@@ -75,10 +74,6 @@ class Listening:
         for hearing in self._hearings:
             hearing.ear.segmenter.segmenting = segmenting
 
-    @property
-    def hearings(self) -> tuple[Hearing, ...]:
-        return tuple(self._hearings)
-
     def stop(self) -> None:
         """End; what is being said is closed and told before this returns."""
         for hearing in self._hearings:
@@ -89,10 +84,10 @@ class Listening:
             self._thread = None
 
     def _run(self) -> None:
-        assert self._detector is not None
+        detector = Detector()
         while not self._over.wait(ROUND):
-            self._round(self._detector)
-        self._round(self._detector)
+            self._round(detector)
+        self._round(detector)
 
     def _round(self, detector: Detector) -> None:
         for hearing in tuple(self._hearings):

@@ -94,10 +94,6 @@ class Recognizer:
         """Hear ``track`` of the participant with that session id, until its hearing is ended."""
         return self._listening.hear(speaker, track)
 
-    def submit(self, speech: Speech, speaker: str) -> None:
-        """Ask for the text of a closed stretch of speech."""
-        self._ask(speaker, speech)
-
     def set_language(self, code: str) -> None:
         """For segments that close from now on. Raises SpeechError (``unsupported_language``)."""
         self.settings = replace(self.settings, language=code)

@@ -27,6 +27,7 @@ from egress.call.model import (
     Disconnected,
     Ended,
     Joined,
+    Left,
     Participant,
     QualityChanged,
     TrackAdded,
@@ -37,12 +38,16 @@ from egress.call.model import (
 )
 from egress.call.state import PAUSED_PICTURE
 from egress.protocol import (
+    Directions,
     EgressEnded,
     EgressFailed,
     EgressStarted,
     EgressStopped,
     Job,
+    LayoutSettings,
+    Moderated,
     PartClosed,
+    Refused,
     Report,
     Warned,
 )
@@ -150,15 +155,15 @@ class Scene:
     async def begun(self) -> None:
         await self.until(lambda: self.found(EgressStarted))
 
-    def feed(self, track: FakeTrack) -> Callable[[], None]:
+    def feed(self, track: FakeTrack, size: tuple[int, int] = (64, 36), rotation: int = 0) -> Callable[[], None]:
         """Send pictures on a track from now on; returns what ends that."""
-        frames = encoded("vp8", [picture(64, 36, 90 + n) for n in range(5)])
+        frames = encoded("vp8", [picture(*size, 90 + n) for n in range(5)])
 
         async def send() -> None:
             n = 0
             while True:
                 track.last_packet = time.monotonic()
-                track.feed(frames[n % len(frames)], track.last_packet, keyframe=n % len(frames) == 0)
+                track.feed(frames[n % len(frames)], track.last_packet, keyframe=n % len(frames) == 0, rotation=rotation)
                 n += 1
                 await asyncio.sleep(0.05)
 
@@ -442,3 +447,93 @@ async def test_of_two_egresses_each_tells_its_own_time(call: PlayedCall, play: P
     assert [p.user_id for p in one.participants] == ["anna"]
     assert [p.user_id for p in two.participants] == ["anna", "bert"]
     assert two.start_time > one.start_time and two.end_time > one.end_time
+
+
+async def test_a_layout_changes_while_it_is_recorded_and_a_bad_one_is_refused(call: PlayedCall, play: PlayScene):
+    scene = await play(call)
+    call.tell(Connected(), Joined(ANNA))
+    await scene.begun()
+    director = scene.attendant.egresses["e1"].director
+    assert director is not None and director.scene is not None and director.scene.layout == "grid"
+    assert scene.attendant.update("e1", LayoutSettings(name="spotlight"))
+    assert director.scene.layout == "spotlight", "at once, not at the next look"
+    assert scene.attendant.update("e1", LayoutSettings(name="grid", options={"grid.colums": 1}))
+    [refused] = scene.found(Refused)
+    assert (refused.op, refused.code, refused.egress_id) == ("update", "bad_layout", "e1")
+    assert director.scene.layout == "spotlight"
+    assert not scene.attendant.update("e2", LayoutSettings())
+
+
+async def test_who_is_hidden_is_not_received_and_is_again_when_shown(call: PlayedCall, play: PlayScene):
+    scene = await play(call)
+    camera = FakeTrack("video", "vp8")
+    call.tell(Connected(), Joined(ANNA), TrackAdded(ANNA.session_id, VIDEO, camera))
+    scene.feed(camera)
+    await scene.begun()
+    await scene.until(lambda: call.wanted() is not None)
+    scene.attendant.direct(Directions(moderation=(Moderated(user_id="anna", video="hide"),)))
+    assert call.wanted() is None and not camera.listened
+    director = scene.attendant.egresses["e1"].director
+    assert director is not None and director.scene is not None
+    assert [tile.source for tile in director.scene.tiles] == [None]
+    scene.attendant.direct(Directions())
+    await scene.until(lambda: call.wanted() is not None and camera.listened)
+
+
+async def test_who_was_blurred_is_asked_for_a_picture_that_may_be_shown(call: PlayedCall, play: PlayScene):
+    scene = await play(call)
+    camera = FakeTrack("video", "vp8")
+    call.tell(Connected(), Joined(ANNA), TrackAdded(ANNA.session_id, VIDEO, camera))
+    scene.feed(camera)
+    await scene.begun()
+    scene.attendant.direct(Directions(moderation=(Moderated(user_id="anna", video="blur"),)))
+    director = scene.attendant.egresses["e1"].director
+    assert director is not None and director.scene is not None
+    assert [(tile.source, tile.blurred) for tile in director.scene.tiles] == [("video", True)]
+    asked = camera.keyframes_asked
+    scene.attendant.direct(Directions())
+    assert camera.keyframes_asked == asked + 1
+
+
+async def test_who_joins_is_moderated_before_anything_of_theirs_is_seen(call: PlayedCall, play: PlayScene):
+    scene = await play(call)
+    scene.attendant.direct(Directions(moderation=(Moderated(user_id="anna", video="blur", audio="silence"),)))
+    call.tell(Connected(), Joined(ANNA))
+    await scene.begun()
+    restraints = scene.attendant._stage.restraints
+    assert restraints.silenced(0.0) == {ANNA.session_id}
+    call.tell(Left(ANNA.session_id))
+    await scene.until(lambda: not scene.attendant.state.participants)
+    assert restraints.silenced(time.monotonic()) == {ANNA.session_id}, "while anything of theirs is played out"
+
+
+@pytest.mark.parametrize(
+    ("size", "rotation", "quality", "canvas"),
+    [
+        ((36, 64), 0, "portrait-360x640", (360, 640)),
+        ((64, 36), 90, "portrait-360x640", (360, 640)),
+        ((64, 36), 0, "360p", (640, 360)),
+    ],
+)
+async def test_the_canvas_is_turned_as_the_first_pictures_are_and_stays_so(
+    call: PlayedCall, play: PlayScene, size: tuple[int, int], rotation: int, quality: str, canvas: tuple[int, int]
+):
+    scene = await play(call, layout={"name": "grid", "detect_orientation": True})
+    camera = FakeTrack("video", "vp8")
+    call.tell(Connected(), Joined(ANNA), TrackAdded(ANNA.session_id, VIDEO, camera))
+    await scene.until(lambda: camera.listened)
+    scene.feed(camera, size, rotation)
+    path = await recorded(scene, 0.5)
+    [started] = scene.found(EgressStarted)
+    assert started.quality == quality
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        assert (stream.width, stream.height) == canvas
+
+
+async def test_a_canvas_does_not_wait_for_ever_for_pictures_that_do_not_come(call: PlayedCall, play: PlayScene):
+    scene = await play(call, layout={"name": "grid", "detect_orientation": True})
+    call.tell(Connected(), Joined(ANNA), TrackAdded(ANNA.session_id, VIDEO, FakeTrack("video", "vp8")))
+    await scene.begun()
+    [started] = scene.found(EgressStarted)
+    assert started.quality == "360p"

@@ -205,3 +205,40 @@ async def test_wishes_follow_where_a_painter_has_put_the_tiles(painting: ThreadP
     assert directed.scene is not None
     first = directed.scene.tiles[0].rect
     assert directed.wishes() == {("s1", "video"): Wants(first.width // 4 * 2, first.height, 30)}
+
+
+async def test_a_layout_that_changes_is_shown_from_the_next_look_on(painting: ThreadPoolExecutor):
+    directed, program = director(painting, "grid")
+    directed.update(call_of(3), 100.0)
+    directed.change(Layout("spotlight", {"grid.position": "top"}))
+    assert directed.update(call_of(3), 101.0)
+    await directed.painted()
+    assert [(when, decor.scene.layout) for when, decor in program.scheduled] == [(100.0, "grid"), (101.0, "spotlight")]
+
+
+async def test_a_layout_that_cannot_be_honoured_changes_nothing(painting: ThreadPoolExecutor):
+    directed, _ = director(painting, "grid")
+    directed.update(call_of(3), 100.0)
+    with pytest.raises(LayoutError):
+        directed.change(Layout("grid", {"grid.colums": 2}))
+    assert not directed.update(call_of(3), 101.0)
+    await directed.painted()
+
+
+async def test_what_is_painted_otherwise_is_shown_from_now_on_and_what_was_being_painted_is_not(
+    painting: ThreadPoolExecutor,
+):
+    directed, program = director(painting, "grid")
+    directed.update(call_of(3), 100.0)
+    await directed.painted()
+    with ThreadPoolExecutor(max_workers=1) as other:
+        busy = threading.Event()
+        painting.submit(busy.wait)
+        directed.update(call_of(4), 101.0)
+        directed.repaint(other, NativeMaker(NoImages()), skips=False)
+        assert not directed.ready
+        assert directed.update(call_of(4), 102.0)
+        await directed.painted()
+        busy.set()
+        await asyncio.get_running_loop().run_in_executor(painting, lambda: None)
+    assert [when for when, _ in program.scheduled] == [100.0, 102.0]

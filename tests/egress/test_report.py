@@ -25,7 +25,7 @@ from egress.call.model import (
     Updated,
 )
 from egress.call.state import MAX_METADATA, CallState
-from egress.protocol import EgressEnded, ParticipantReception, Reception, TrackReception
+from egress.protocol import Directions, EgressEnded, Moderated, ParticipantReception, Reception, TrackReception
 from egress.report import MOST_PARTICIPANTS, MOST_SIZES, MOST_SPELLS, MOST_SPELLS_IN_ALL, SILENT, ReceptionLog
 from egress.rtc.track import TrackCounts
 from tests.media.fakes import FakeTrack
@@ -313,3 +313,36 @@ def test_counts_add_up_field_by_field():
     one = TrackCounts(10, 2, 3, 4, 5, 6)
     assert one + one - one == one
     assert one - TrackCounts(packets=1) == replace(one, packets=9)
+
+
+def test_times_in_which_somebody_was_moderated_are_told_from_what_was_not_composed_yet(call: Kept):
+    call.tell(-1, Joined(who("a")), Joined(who("b")))
+    call.log = ReceptionLog(call.state, BEGAN, WALL.timestamp(), None, delay=1.0)
+
+    def say(seconds: float, *moderation: Moderated) -> None:
+        call.state.direct(Directions(moderation=moderation))
+        call.look(seconds)
+
+    say(5, Moderated(user_id="a", video="blur"))
+    call.look(6)
+    say(8, Moderated(user_id="a", video="hide", audio="silence"))
+    say(12)
+    say(30, Moderated(user_id="b", audio="silence"))
+    call.tell(35, Left("s-b"))
+    report = call.close(60)
+    assert [(s.start_time, s.end_time, s.video, s.audio) for s in guest(report).moderation] == [
+        (at(4), at(8), "blur", "keep"),
+        (at(8), at(12), "hide", "silence"),
+    ]
+    assert [(s.start_time, s.end_time) for s in guest(report, "s-b").moderation] == [(at(29), at(35))]
+
+
+def test_what_is_told_of_moderation_is_bounded(call: Kept):
+    call.tell(-1, Joined(who("a")))
+    call.begin()
+    for n in range(3 * MOST_SPELLS):
+        call.state.direct(Directions(moderation=(Moderated(user_id="a", video="blur"),) if n % 2 else ()))
+        call.look(n)
+    told = guest(call.close(100))
+    assert len(told.moderation) == MOST_SPELLS
+    assert told.moderation_left_out == 3 * MOST_SPELLS // 2 - MOST_SPELLS

@@ -26,6 +26,7 @@ from egress.call.model import (
     Updated,
 )
 from egress.call.state import MAX_METADATA, PAUSED_PICTURE, SILENT_CAMERA, CallState
+from egress.protocol import Directions, Moderated, Pin
 from egress.rtc.clock import ParticipantClock, TrackClock
 from layouts.scene import ParticipantView
 
@@ -268,3 +269,45 @@ def test_of_a_rooms_metadata_a_bounded_length_is_kept():
     assert state.room_metadata == "lesson 4"
     state.apply(RoomChanged("x" * (MAX_METADATA + 1)), 11.0)
     assert state.room_metadata == "x" * MAX_METADATA
+
+
+def test_the_latest_pin_by_message_comes_before_the_others_and_before_those_of_the_sfu():
+    state = after(*(Joined(who(name)) for name in "abcd"), Pinned("s-a", True))
+    state.direct(Directions(pins=(Pin(participant="s-c"), Pin(user_id="b"))))
+    pins = {p.user_id: (p.is_pinned, p.pin_order) for p in state.view(10).participants}
+    assert pins == {"a": (True, 2), "b": (True, 1), "c": (True, 0), "d": (False, 0)}
+    state.direct(Directions())
+    assert [p.user_id for p in state.view(10).participants if p.is_pinned] == ["a"]
+
+
+def test_who_is_hidden_has_no_pictures_and_who_is_silenced_no_voice():
+    state = after(
+        Joined(who()),
+        TrackAdded("s-a", VIDEO, media()),
+        TrackAdded("s-a", TrackType.SCREEN_SHARE, media()),
+        TrackAdded("s-a", TrackType.AUDIO, media()),
+    )
+    clear = seen(state)
+    assert (clear.has_video, clear.has_screen_share, clear.has_audio, clear.moderation) == (True, True, True, "show")
+    state.direct(Directions(moderation=(Moderated(user_id="a", video="hide"),)))
+    assert (seen(state).has_video, seen(state).has_screen_share, seen(state).has_audio) == (False, False, True)
+    state.direct(Directions(moderation=(Moderated(user_id="a", video="blur", audio="silence"),)))
+    blurred = seen(state)
+    assert (blurred.has_video, blurred.has_audio, blurred.moderation) == (True, False, "blur")
+
+
+def test_who_is_silenced_does_not_lead_the_conversation():
+    state = after(Joined(who("a")), Joined(who("b")))
+    state.direct(Directions(moderation=(Moderated(user_id="a", audio="silence"),)))
+    for n in range(100):
+        state.hear("s-a", -10, 8 + n * 0.02)
+        state.hear("s-b", -30, 8 + n * 0.02)
+    view = {p.user_id: p for p in state.view(10).participants}
+    assert view["b"].is_dominant_speaker and not view["a"].is_speaking
+
+
+def test_moderation_is_of_a_user_wherever_they_join_from_and_of_nobody_else():
+    state = after(Joined(who("b")))
+    state.direct(Directions(moderation=(Moderated(user_id="a", video="blur"),)))
+    state.apply(Joined(who("x", user_id="a")), 9)
+    assert [p.moderation for p in state.view(10).participants] == ["show", "blur"]

@@ -207,3 +207,16 @@ def test_the_same_call_gives_the_same_scene() -> None:
         return scene
 
     assert run() == run()
+
+
+@pytest.mark.parametrize("layout", ["grid", "spotlight", "single-participant"])
+def test_of_several_who_are_pinned_the_one_with_the_lower_order_is_the_first(layout: str) -> None:
+    order = {3: 0, 1: 1, 2: 2}
+    call = CallView(
+        tuple(
+            replace(each, is_pinned=n in order, pin_order=order.get(n, 0))
+            for n, each in enumerate(call_of(5, dominant=4).participants)
+        )
+    )
+    first = shown(compose(layout, {}, SIZE, call, compose(layout, {}, SIZE, call_of(5))))
+    assert first[:3] == ["3", "1", "2"][: len(first)]

@@ -199,6 +199,17 @@ class Microphone(ExactTrack):
         return loop.packets[number], loop.levels[number]
 
 
+class Speaker(Microphone):
+    """A microphone into which somebody speaks, in a loop of some whole seconds that began with the device."""
+
+    def _frame(self, number: int) -> tuple[bytes, int | None]:
+        assert self._next is not None
+        if self.muted:
+            return super()._frame(number)
+        at = (self._next - 1) % len(self._voice.packets)
+        return self._voice.packets[at], self._voice.levels[at]
+
+
 class ExactSender(RTCRtpSender):
     """Sends shipments as they are, with their audio level, and reports the device's clock."""
 

@@ -13,10 +13,10 @@ from aiortc import RTCPeerConnection, RTCRtpSender
 
 from tests.rig import picture, sound
 from tests.rig.clocks import DeviceClock
-from tests.rig.exact import Camera, ExactTrack, Microphone, Note, Punctuality
+from tests.rig.exact import Camera, ExactTrack, Microphone, Note, Punctuality, Speaker
 from tests.rig.freezing import freeze
 from tests.rig.guests import Call, GuestSpec
-from tests.rig.loops import audio_loop, video_loop
+from tests.rig.loops import audio_loop, spoken_loop, video_loop
 
 Say = Callable[[str, str, dict[str, Any]], None]
 
@@ -48,7 +48,7 @@ class Guest(abc.ABC):
             if spec.screen
             else None
         )
-        self._voice = audio_loop(spec.identity)
+        self._voice = spoken_loop(spec.says) if spec.says else audio_loop(spec.identity)
         self._speech = audio_loop(spec.identity, hum=sound.SPEECH_AMPLITUDE)
         self._screen_voice = audio_loop(spec.identity + picture.CAMERAS, hum=0.0)
         self._silence = audio_loop(None)
@@ -130,7 +130,8 @@ class Guest(abc.ABC):
         return tracks
 
     def _new_microphone(self) -> Microphone:
-        return Microphone(self._voice, self._silence, *self._device("audio"), dtx=self._spec.dtx)
+        kind = Speaker if self._spec.says else Microphone
+        return kind(self._voice, self._silence, *self._device("audio"), dtx=self._spec.dtx)
 
     def _new_cameras(self) -> list[Camera]:
         if not self._layer_loops:

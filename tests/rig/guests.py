@@ -48,6 +48,9 @@ class GuestSpec:
     """Simulcast: up to three times width, height and bits a second, in place of width, height, bitrate."""
     dtx: bool = False
     """Send next to nothing while muted by silence, as Opus does with discontinuous transmission."""
+    says: str = ""
+    """Speak the sentences of this guest of the loopback call in place of tones: one every three seconds of the device,
+    a fifth of a second after their beginning."""
     video: bool = True
     audio: bool = True
     screen: tuple[int, int] | None = None

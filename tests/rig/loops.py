@@ -21,6 +21,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from egress.call.loopback import lines
+from egress.media.decode import AudioDecoder
 from tests.rig import picture, sound
 
 VideoCodec = Literal["vp8", "h264"]
@@ -62,6 +64,18 @@ def video_loop(
         count = picture.FPS - start
         groups[start], stored = stored[:count], stored[count:]
     return VideoLoop(codec, groups)
+
+
+def spoken_loop(guest: str) -> AudioLoop:
+    """The sentences of a guest of the loopback call, a turn each: longer than a second."""
+    packets = lines.voice(guest)
+    decoder = AudioDecoder()
+    levels = []
+    for packet in packets:
+        samples = decoder.decode(packet)
+        power = float(np.sqrt((samples.astype(np.float64) ** 2).mean())) if len(samples) else 0.0
+        levels.append(max(-127, round(sound.decibels(power))))
+    return AudioLoop(packets, levels)
 
 
 def audio_loop(identity: int | None, hum: float = sound.HUM_AMPLITUDE) -> AudioLoop:

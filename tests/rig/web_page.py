@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -49,10 +50,14 @@ def why_not() -> str | None:
 
 
 class PageServer:
-    """Serves the page on an address of this machine. ``asked`` are the paths that were asked for."""
+    """Serves the page on an address of this machine, and ``files`` by their paths.
 
-    def __init__(self, host: str = "127.0.0.1") -> None:
+    ``asked`` are the paths that were asked for.
+    """
+
+    def __init__(self, host: str = "127.0.0.1", files: Mapping[str, Path] | None = None) -> None:
         self.host = host
+        self._files = files or {}
         self.asked: list[str] = []
         self.told: list[dict[str, Any]] = []
         """What apps sent of what they were told."""
@@ -82,6 +87,8 @@ class PageServer:
             status, body = "404 Not Found", b"there is no such page"
             if path.partition("?")[0] == "/":
                 status, body = "200 OK", _page().encode()
+            elif (file := self._files.get(path.partition("?")[0])) is not None:
+                status, body = "200 OK", await asyncio.to_thread(file.read_bytes)
             elif path == "/told":
                 length = next(
                     int(line[15:]) for line in head.lower().split("\r\n") if line.startswith("content-length")

@@ -30,6 +30,7 @@ from egress.protocol import (
     Refused,
     Report,
     SetLanguage,
+    Spoken,
     Start,
     Stop,
     Update,
@@ -123,6 +124,8 @@ class Conversation:
                 if report.egress_id not in engaged.languages:
                     engaged.media_delays[report.egress_id] = report.media_delay
                     metrics.MEDIA_DELAY.observe(engaged.around.settings.recording.delay + report.media_delay)
+            case Spoken() if not report.translated:
+                metrics.CAPTION_DELAY.observe(max(0.0, (now() - report.end_time).total_seconds()))
             case Presence():
                 engaged.present(report.participants)
                 return None

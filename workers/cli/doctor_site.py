@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
 from sqlalchemy import select
 
@@ -21,6 +22,8 @@ from workers.ledger.database import HEAD, Ledger
 from workers.settings import Settings
 from workers.settings.hooks import Webhook
 
+SPEECH_LOADS = 300.0
+"""Seconds in which a speech engine must have loaded its model; fetching one takes long."""
 MOST_APART = 2.0
 """Seconds between this host's clock and the database's."""
 
@@ -40,6 +43,8 @@ def checks(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
         yield f"project {name}", partial(_project, settings, name)
     for number, hook in enumerate(settings.events.webhooks, 1):
         yield f"hook {hook.name or number}", partial(_hook, settings, hook)
+    if settings.speech.model is not None:
+        yield "speech", partial(_speech, settings)
     yield "cores", partial(_cores, settings)
     yield "attendants", partial(_attendants, settings)
     yield "ice", partial(_ice, settings)
@@ -167,3 +172,28 @@ def _ice(settings: Settings) -> str:
 
     found = ice_settings(settings)
     return ", ".join(found.networks) if found.networks else "every address but loopback"
+
+
+def _speech(settings: Settings) -> str:
+    """Whether the engine can be loaded as it is set, which is tried."""
+    from egress.speech.contract import SpeechError
+    from egress.speech.supervisor import EngineSupervisor, check
+    from workers.speech_engine import engine_settings
+
+    wanted = engine_settings(settings)
+    assert wanted is not None
+
+    async def load(folder: Path) -> None:
+        supervisor = EngineSupervisor(wanted, folder)
+        try:
+            await supervisor.ensure(SPEECH_LOADS)
+        finally:
+            await supervisor.close()
+
+    try:
+        check(wanted)
+        with tempfile.TemporaryDirectory(prefix="wallflower-doctor-") as folder:
+            asyncio.run(load(Path(folder)))
+    except SpeechError as error:
+        raise Broken(error.message) from None
+    return f"{wanted.engine} loads {wanted.model} ({wanted.compute_type} on {wanted.device})"

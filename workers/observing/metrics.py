@@ -73,6 +73,14 @@ MEDIA_DELAY = Histogram(
 )
 
 
+CAPTION_DELAY = Histogram(
+    "wallflower_caption_delay_seconds",
+    "From the end of what somebody said to its text being told.",
+    buckets=(0.5, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 120.0),
+    registry=REGISTRY,
+)
+
+
 def begin(message_types: Iterable[str], stores: Iterable[str]) -> None:
     """Show every counter at 0 from the start: the first failure is a rise then, not the beginning of a series."""
     for message_type in message_types:
@@ -85,7 +93,8 @@ def begin(message_types: Iterable[str], stores: Iterable[str]) -> None:
     for outcome in ("played", "dropped"):
         SALVAGES.labels(outcome)
     for state in ("complete", "failed", "aborted"):
-        EGRESSES_OVER.labels("composite_recording", state)
+        for kind in ("composite_recording", "transcription", "closed_captions"):
+            EGRESSES_OVER.labels(kind, state)
     for store in stores:
         UPLOADED_BYTES.labels(store)
         UPLOAD_ERRORS.labels(store)

@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, SecretStr, field_validator
 
+from egress.speech.contract import SpeechError
+from egress.speech.languages import language
 from storage.keys import DEFAULT_TEMPLATE, KeyTemplateError, check_template
 from workers.settings.hooks import Webhook
 from workers.settings.section import Section
@@ -125,12 +127,22 @@ class SpeechSettings(Section):
     """Whether a model that is given by name may be fetched from the network; else it must be on this machine."""
     languages: list[str] = Field(default_factory=list, max_length=100)
     """The only languages that calls may speak here, with ``auto`` for finding out; none named is all of them."""
-    translators: dict[str, Path] = Field(default_factory=dict)
+    translators: dict[str, Path] = Field(default_factory=dict, max_length=40)
     """Folders of CTranslate2 models that translate, by the language into which they do."""
     formats: tuple[Literal["srt", "vtt", "txt"], ...] = ("srt", "vtt")
     """What is put beside each transcript (JSON lines)."""
     details: tuple[Literal["language", "words"], ...] = ()
     """What lines of transcripts tell beside who said what when: the language, the times of single words."""
+
+    @field_validator("languages")
+    @classmethod
+    def _spoken(cls, value: list[str]) -> list[str]:
+        for code in value:
+            try:
+                language(code)
+            except SpeechError as error:
+                raise ValueError(error.message) from None
+        return value
 
 
 class SpoolSettings(Section):

@@ -36,6 +36,8 @@ class Transcripts:
     def __init__(self, ledger: AsyncLedger, settings: Settings) -> None:
         self._ledger = ledger
         self._settings = settings
+        self._problems: dict[str, str] = {}
+        """Why transcripts could not be made, by egress."""
 
     async def look(self) -> None:
         """Make what is due."""
@@ -45,8 +47,13 @@ class Transcripts:
             with about(call_cid=egress.call_cid, egress_id=egress.id):
                 try:
                     await self._make(egress)
-                except OSError as error:
-                    log.error("the transcript of %s cannot be made yet: %s", egress.call_cid, error)
+                    self._problems.pop(egress.id, None)
+                except Exception as error:
+                    # A transcript that cannot be made must not keep others, and recordings, from being delivered.
+                    if self._problems.get(egress.id) != str(error):
+                        fault = None if isinstance(error, OSError) else error
+                        log.error("the transcript of %s waits: %s", egress.call_cid, error, exc_info=fault)
+                    self._problems[egress.id] = str(error)
 
     async def done(self) -> bool:
         """Whether none is left to make."""
