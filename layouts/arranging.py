@@ -16,8 +16,8 @@ _PRESENTER_SHARE_PORTRAIT = 0.3
 _PRESENTER_INSET = 10 / 720
 _FRAME = frozenset({"border_width", "border", "border_rounded", "border_radius", "highlight", "highlight_width"})
 """Options of the line around a tile."""
-_LARGEST_BAR = 80
-"""Percent of the canvas."""
+_LARGEST_BAR = 0.8
+"""Share of what margins leave, so that there is always a stage worth looking at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,15 +158,15 @@ def _bar_capacity(view: View, area: Rect) -> int:
 
 def _split(asked: Options, canvas: Rect, inner: Rect, margin: int) -> tuple[Rect, Rect]:
     """The area of the spotlight, and that of its bar."""
-    share = min(asked.size_percentage, _LARGEST_BAR) / 100
+    share = asked.size_percentage / 100
     if asked.bar_position in ("top", "bottom"):
-        bar = max(2, geometry.even(min(canvas.height * share, inner.height - margin - 2)))
+        bar = max(2, geometry.even(min(canvas.height * share, (inner.height - margin) * _LARGEST_BAR)))
         stage = max(2, geometry.even(inner.height - bar - margin))
         above, below = (bar, stage) if asked.bar_position == "top" else (stage, bar)
         upper = Rect(inner.x, inner.y, inner.width, above)
         lower = Rect(inner.x, inner.bottom - below, inner.width, below)
         return (lower, upper) if asked.bar_position == "top" else (upper, lower)
-    bar = max(2, geometry.even(min(canvas.width * share, inner.width - margin - 2)))
+    bar = max(2, geometry.even(min(canvas.width * share, (inner.width - margin) * _LARGEST_BAR)))
     stage = max(2, geometry.even(inner.width - bar - margin))
     before, after = (bar, stage) if asked.bar_position == "left" else (stage, bar)
     left = Rect(inner.x, inner.y, before, inner.height)

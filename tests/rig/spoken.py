@@ -11,8 +11,8 @@ import numpy as np
 from egress.call.loopback.lines import LEAD, LINES, TURN, voice
 from egress.media.decode import SAMPLE_RATE, AudioDecoder
 
-AUDIBLE = 0.01
-"""Of full scale."""
+AUDIBLE = 0.003
+"""Of full scale, -50 dBFS: a vowel that fades is spoken to its end, and what is synthesised has no noise below it."""
 
 
 @dataclass(frozen=True, slots=True)

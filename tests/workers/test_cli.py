@@ -169,7 +169,7 @@ def test_a_worker_killed_leaves_its_recording_running_for_the_next_one(cli: Cli)
         (
             ["send", "--json", "{}"],
             2,
-            "wallflower: type: is missing; known are start_recording, stop_recording, stop_all, ",
+            "wallflower: type: is missing; known are start_recording, stop_recording, ",
         ),
         (["send", "--json", "nonsense"], 2, "wallflower: the message is not JSON"),
         (["send", "/nowhere.json"], 2, "wallflower: /nowhere.json cannot be read: No such file or directory\n"),
