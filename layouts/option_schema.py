@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from layouts.actions import COUNTS, MOST_ACTIONS
-from layouts.filters import BY_KIND, PARTICIPANT, Field
+from layouts.filters import BY_KIND, PARTICIPANT, WORDS, Field
 from layouts.option import CANONICAL, LayoutName, Option
 from layouts.option_table import OPTIONS
 from layouts.values import LONGEST_DATA_URL, LONGEST_TEXT
@@ -93,6 +93,8 @@ def _filter(name: str, fields: Mapping[str, Field]) -> dict[str, Any]:
             **{field: _condition(about) for field, about in fields.items()},
         },
         "additionalProperties": False,
+        "if": {"anyOf": [{"required": [word]} for word in WORDS]},
+        "then": {"maxProperties": 1},
     }
 
 
@@ -101,6 +103,7 @@ def _condition(about: Field) -> dict[str, Any]:
     operators = {
         "type": "object",
         "minProperties": 1,
+        "maxProperties": 1,
         "properties": {
             name: {"type": "array", "items": value} if name == "$in" else value for name in BY_KIND[about.kind]
         },

@@ -53,6 +53,8 @@ def test_every_filter_is_valid(value: dict[str, Any]) -> None:
         {"participant.filter": {"isPinned": "yes"}},
         {"participant.filter": {"roles": "admin"}},
         {"participant.filter": {"$or": {}}},
+        {"participant.filter": {"$or": [], "isPinned": True}},
+        {"participant.filter": {"name": {"$gt": "a", "$lt": "b"}}},
         {"custom_actions": [{"action_type": "layout_override", "condition": {}}]},
         {"custom_actions": [{"action_type": "options_override", "condition": {"name": "x"}, "options": {}}]},
         {"custom_actions": [{"action_type": "layout_override", "condition": {}, "layout": "custom"}]},
