@@ -27,6 +27,7 @@ from egress.protocol import (
     PartClosed,
     PartOpened,
     Progress,
+    Received,
     Reception,
     Report,
 )
@@ -35,6 +36,9 @@ from egress.report import PictureSizes, ReceptionLog
 log = logging.getLogger(__name__)
 
 Tell = Callable[[Report], None]
+
+SO_FAR = 15.0
+"""Seconds between reports of how the call came in so far: for so long nothing is known of it when we are killed."""
 
 
 def utc(seconds: float) -> datetime:
@@ -66,6 +70,7 @@ class CompositeEgress:
         self._begun_at: float | None = None
         self._failure: tuple[str, str] | None = None
         self._reception: ReceptionLog | None = None
+        self._next_so_far = 0.0
         suffix = "mp4" if spec.quality.size[0] else spec.audio.audio_only_format
         self._recording = Recording(
             folder,
@@ -110,7 +115,10 @@ class CompositeEgress:
         self.started = True
         now = time.monotonic() if at is None else at
         self._begun_at = self._stage.start(self.program, now)
-        self._reception = ReceptionLog(state, now, self._begun_at, away, self._stage.delay)
+        # What is said of participants does not reach into a page.
+        restrained = self.spec.page is None
+        self._reception = ReceptionLog(state, now, self._begun_at, away, self._stage.delay, restrained=restrained)
+        self._next_so_far = now + SO_FAR
         chosen = self.production.quality if self.spec.layout.detect_orientation else None
         self._tell(EgressStarted(at=utc(self._begun_at), egress_id=self.spec.egress_id, quality=chosen))
 
@@ -175,7 +183,7 @@ class CompositeEgress:
         self._tell(EgressEnded(at=utc(time.time()), egress_id=self.spec.egress_id, reception=self._received()))
 
     def progress(self, participants: int) -> None:
-        """Tell how far the recording is, if it runs."""
+        """Tell how far the recording is, if it runs, and now and then how the call came in."""
         if self._begun_at is None or self.over.is_set():
             return
         self._tell(
@@ -190,6 +198,11 @@ class CompositeEgress:
                 media_delay=round(self._stage.counts.last_late, 3),
             )
         )
+        now = time.monotonic()
+        if self._reception is not None and not self.stopping and now >= self._next_so_far:
+            self._next_so_far = now + SO_FAR
+            so_far = self._reception.so_far(now)
+            self._tell(Received(at=utc(time.time()), egress_id=self.spec.egress_id, reception=so_far))
 
     def _post(self, function: Callable[..., None], *args: object) -> None:
         """Call on the event loop, from any thread."""

@@ -30,6 +30,7 @@ from egress.protocol import (
     Pong,
     Presence,
     Progress,
+    Received,
     Report,
 )
 
@@ -37,7 +38,7 @@ log = logging.getLogger(__name__)
 
 MAX_KEPT = 10_000
 LINE_LIMIT = 1 << 20
-PASSING = (Pong, Presence, Progress)
+PASSING = (Pong, Presence, Progress, Received)
 """Reports of a passing state: not numbered, not repeated."""
 
 

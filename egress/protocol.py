@@ -418,8 +418,8 @@ class Disconnected(_Report):
     reason: str
 
 
-# How a call came in, told with the end of an egress for the time from its start to its end. All of it is bounded: lists
-# hold what came first, and counts beside them tell the rest.
+# How a call came in, told with the end of an egress for the time from its start to its end, and before that so far. All
+# of it is bounded: lists hold what came first, and counts beside them tell the rest.
 
 TrackName = Literal["audio", "video", "screen_share", "screen_share_audio"]
 
@@ -507,6 +507,8 @@ class Reception(_Said):
 
     start_time: datetime
     end_time: datetime
+    unfinished: bool = False
+    """It went on after that: told in between, so that it is known of an attendant that is killed."""
     away: Spells | None = None
     """Times in which the SFU was out of reach. Media may have gone on."""
     room_metadata: str = ""
@@ -650,6 +652,14 @@ class Progress(_Report):
     """Seconds by which the latest picture was composed later than planned."""
 
 
+class Received(_Report):
+    """Every 15 seconds while something is recorded: how it came in so far."""
+
+    report: Literal["received"] = "received"
+    egress_id: str
+    reception: Reception
+
+
 class Presence(_Report):
     """How many guests are in the room, ourselves left out: at every change, and every two seconds.
 
@@ -690,6 +700,7 @@ Report = Annotated[
     | Warned
     | Spoken
     | Progress
+    | Received
     | Presence
     | Over
     | Pong,

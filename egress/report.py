@@ -1,4 +1,5 @@
-"""How a call comes in while an egress runs: from events and looks at its tracks to the report that goes with its end.
+"""How a call comes in while an egress runs: from events and looks at its tracks to the report that goes with its end,
+and to those before it.
 
 Pure: times are arguments, on the monotonic clock. Whatever a call does, the report stays below half a megabyte.
 """
@@ -6,7 +7,8 @@ Pure: times are arguments, on the monotonic clock. Whatever a call does, the rep
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from egress.call.model import (
@@ -86,6 +88,12 @@ class _Spells:
             self.listed.append((self.since, max(now, self.since), self._reason))
         self.since = None
 
+    def until(self, now: float, room: _Room) -> _Spells:
+        """As if all had ended now."""
+        ended = replace(self, room=room, listed=list(self.listed))
+        ended.end(now)
+        return ended
+
 
 @dataclass(slots=True)
 class _Size:
@@ -132,6 +140,14 @@ class _Track:
             self._counts += self._media.counts - self._before
             self._codec = self._media.codec
             self._media = None
+
+    def until(self, now: float, room: _Room) -> _Track:
+        """As if it had ended now."""
+        ended = copy(self)
+        ended.silent, ended.paused = self.silent.until(now, room), self.paused.until(now, room)
+        ended.sizes = {size: replace(known) for size, known in self.sizes.items()}
+        ended.end(now)
+        return ended
 
     def look(self, state: TrackState, size: tuple[int, int] | None, now: float) -> None:
         media = self._media
@@ -236,6 +252,15 @@ class _Guest:
             self.quality[self._grade] = self.quality.get(self._grade, 0.0) + now - self._graded
         self._grade, self._graded = grade, now
 
+    def until(self, now: float, room: _Room) -> _Guest:
+        """As if they had gone now."""
+        ended = copy(self)
+        ended.quality = dict(self.quality)
+        ended.moderation = replace(self.moderation, room=room, listed=list(self.moderation.listed))
+        ended.tracks = {type_: track.until(now, room) for type_, track in self.tracks.items()}
+        ended.end(now)
+        return ended
+
     def end(self, now: float) -> None:
         self.grade(None, now)
         self.moderation.say("show", "keep", now, now)
@@ -279,13 +304,23 @@ class _Clock:
 class ReceptionLog:
     """Kept from the start of an egress to its end."""
 
-    def __init__(self, state: CallState, now: float, wall: float, away: str | None = None, delay: float = 0.0) -> None:
+    def __init__(
+        self,
+        state: CallState,
+        now: float,
+        wall: float,
+        away: str | None = None,
+        delay: float = 0.0,
+        *,
+        restrained: bool = True,
+    ) -> None:
         """``state`` is the call as it is at the start, ``wall`` the time then in seconds since 1970.
 
         ``away`` says why the SFU is out of reach at the start; None when it is not. ``delay`` is by how many seconds
-        it is composed later: what is kept back is so from that long ago.
+        it is composed later: what is kept back is so from that long ago. ``restrained`` is whether anything is.
         """
         self._delay = delay
+        self._restrained = restrained
         self._began = now
         self._clock = _Clock(wall - now)
         self._room = _Room()
@@ -366,25 +401,32 @@ class ReceptionLog:
             if there is None:
                 continue
             said = state.moderation(session_id)
-            guest.moderation.say(said.video, said.audio, max(guest.joined, now - self._delay), now)
+            if self._restrained:
+                guest.moderation.say(said.video, said.audio, max(guest.joined, now - self._delay), now)
             for type_, track in there.tracks.items():
                 guest.track(type_).look(track, sizes.get((session_id, type_)), now)
 
     def close(self, now: float) -> Reception:
         """The report of what was until ``now``. Closed again, it stays as it is."""
         if self._report is None:
-            self._away.end(now)
-            for guest in self._present.values():
-                guest.end(now)
-            self._report = Reception(
-                start_time=self._clock.at(self._began),
-                end_time=self._clock.at(now),
-                away=self._clock.spells(self._away),
-                room_metadata=self._metadata,
-                participants=[guest.told(self._clock) for guest in self._guests],
-                participants_left_out=self._left_out,
-            )
+            self._report = self._until(now)
         return self._report
+
+    def so_far(self, now: float) -> Reception:
+        """What there is to report yet; all goes on."""
+        return self._until(now).model_copy(update={"unfinished": True})
+
+    def _until(self, now: float) -> Reception:
+        room = replace(self._room)
+        guests = [guest.until(now, room) if guest.left is None else guest for guest in self._guests]
+        return Reception(
+            start_time=self._clock.at(self._began),
+            end_time=self._clock.at(now),
+            away=self._clock.spells(self._away.until(now, replace(self._away.room))),
+            room_metadata=self._metadata,
+            participants=[guest.told(self._clock) for guest in guests],
+            participants_left_out=self._left_out,
+        )
 
 
 def _of_track(track: _Track, event: TrackAdded | TrackRemoved | TrackPaused, now: float) -> None:

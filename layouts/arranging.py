@@ -59,7 +59,7 @@ def _single(view: View) -> tuple[Tile, ...]:
     area = geometry.inset(canvas, across, along)
     rect = area if first.is_share or asked.aspect_ratio is None else geometry.box(area, _shape(view))
     stage = dressed(asked, canvas, first, rect, "stage", framed=framed)
-    if not (first.is_share and asked.presenter_visible and ranking.shows(first.participant)):
+    if not (first.is_share and asked.presenter_visible and _may_be_seen(asked, first.participant)):
         return (stage,)
     camera = ranking.Entry(first.participant, False)
     # Nothing can hide the corners of a picture that lies on another, so this one is not rounded.
@@ -67,6 +67,11 @@ def _single(view: View) -> tuple[Tile, ...]:
         stage,
         dressed(asked, canvas, camera, _presenter(asked, canvas), "presenter", labelled=False, rounded=False),
     )
+
+
+def _may_be_seen(asked: Options, presenter: ParticipantView) -> bool:
+    """Whether there is a picture of them, and the filter, which shows every screen here, shows who shares it, too."""
+    return ranking.shows(presenter) and (asked.participants is None or asked.participants.matches(presenter))
 
 
 def _on_stage(view: View) -> ranking.Entry | None:

@@ -1,8 +1,8 @@
 """Conditions on participants and on calls, as filter objects write them: read once, asked often.
 
 A filter is ``{"$and": [...]}``, ``{"$or": [...]}``, ``{"$not": {...}}``, or conditions by field, which must all hold.
-Where one of the three words stands, it is the whole filter: fields beside it do not count. A condition is a value
-that the field must equal, or an object with one operator; of several the first of ``OPERATORS`` counts.
+A condition is a value that the field must equal, or an object with one operator. Beside one of the three words, or
+beside an operator, nothing else may stand: readers differ on what that would mean, and some drop it without a word.
 """
 
 from __future__ import annotations
@@ -93,19 +93,19 @@ class _Reader:
             raise LayoutError(path, f"lies deeper than {DEEPEST} filters in each other")
         if not isinstance(value, Mapping):
             raise LayoutError(path, f"must be a filter object, not {shown(value)}")
-        parts: dict[str, Predicate] = {}
+        word = next((word for word in WORDS if word in value), None)
+        if word is not None and len(value) > 1:
+            raise LayoutError(path, f"has {word} and more beside it: put all of it into the list of an $and")
+        parts: list[Predicate] = []
         for name, inner in value.items():
             at = f"{path}[{shown(name)}]"
             if name in ("$and", "$or"):
-                parts[name] = self._several(name, inner, at, depth)
+                parts.append(self._several(name, inner, at, depth))
             elif name == "$not":
-                parts[name] = _negated(self.filter(inner, at, depth + 1))
+                parts.append(_negated(self.filter(inner, at, depth + 1)))
             else:
-                parts[str(name)] = self._condition(name, inner, at)
-        for word in WORDS:
-            if word in parts:
-                return parts[word]
-        return _all(list(parts.values()))
+                parts.append(self._condition(name, inner, at))
+        return _all(parts)
 
     def _several(self, word: str, value: Any, path: str, depth: int) -> Predicate:
         if not isinstance(value, list | tuple):
@@ -123,17 +123,20 @@ class _Reader:
                 raise LayoutError(path, f'is a list: ask {{"$contains": {shown(value)}}}')
             return _equals(asked.get, _checked(value, asked.kind, path))
         allowed = BY_KIND[asked.kind]
-        read = {}
+        read = []
         for operator, operand in value.items():
             at = f"{path}[{shown(operator)}]"
             if operator not in OPERATORS:
                 raise LayoutError(at, _unknown(operator, allowed, f"an operator of {name}"))
             if operator not in allowed:
                 raise LayoutError(at, f"is not for {name}; allowed are {', '.join(allowed)}")
-            read[operator] = self._operator(operator, operand, asked, at)
+            read.append(self._operator(operator, operand, asked, at))
         if not read:
             raise LayoutError(path, f"needs an operator: one of {', '.join(allowed)}")
-        return next(read[operator] for operator in OPERATORS if operator in read)
+        if len(read) > 1:
+            each = ", ".join(f'{{"{name}": {{"{operator}": …}}}}' for operator in value)
+            raise LayoutError(path, f'has {len(read)} operators and may have one: write {{"$and": [{each}]}}')
+        return read[0]
 
     def _operator(self, operator: str, operand: Any, asked: Field, path: str) -> Predicate:
         get = asked.get

@@ -6,18 +6,29 @@ from collections.abc import Mapping
 from typing import Any
 
 from layouts.actions import COUNTS, MOST_ACTIONS
-from layouts.filters import BY_KIND, PARTICIPANT, Field
+from layouts.filters import BY_KIND, PARTICIPANT, WORDS, Field
 from layouts.option import CANONICAL, LayoutName, Option
 from layouts.option_table import OPTIONS
-from layouts.values import LONGEST_DATA_URL, LONGEST_TEXT
+from layouts.values import LONGEST_DATA_URL, LONGEST_TEXT, WIDEST_RATIO
 
 _LENGTH = {"type": "string", "pattern": r"^\s*(0|(\d+\.?\d*|\.\d+)(px|rem|%|vw|vh|vmin|vmax))\s*$"}
+_COLOR = {
+    "type": "string",
+    "pattern": r"^\s*(#([\dA-Fa-f]{3,4}|[\dA-Fa-f]{6}|[\dA-Fa-f]{8})|[rR][gG][bB][aA]?\([\d.,%/\s]+\)|[A-Za-z]+)\s*$",
+}
+_RATIO = {"type": "string", "pattern": r"^\s*[0-9]{1,5}(\.[0-9]{1,5})?(\s*[/:]\s*[0-9]{1,5}(\.[0-9]{1,5})?)?\s*$"}
+_URL = {
+    "type": "string",
+    "maxLength": LONGEST_DATA_URL,
+    "pattern": r"^\s*(none|[uU][rR][lL]\(.*\)|[hH][tT][tT][pP][sS]?://\S+|data:image/(png|jpeg|webp|gif);base64,\S+)?\s*$",
+}
+_WORDS = {"type": "string", "maxLength": 60, "pattern": r"^\s*\S+(\s+\S+)?\s*$"}
 _AUTO = {"enum": ["auto", "initial"]}
 _VALUE_OF = {"string": "string", "boolean": "boolean", "number": "number", "list": "string"}
 
 
 def option_schema(layout: LayoutName) -> dict[str, Any]:
-    """What may be given as options of a layout.
+    """What may be given as options of a layout. The check refuses all that this does, and looks closer than it can.
 
     Options of other layouts are taken where a call may come to them, which a schema cannot say: none is forbidden here.
     """
@@ -67,13 +78,17 @@ def _value(option: Option) -> dict[str, Any]:
         case "stroke":
             return {"anyOf": [{"type": "boolean"}, number, _LENGTH]}
         case "ratio":
-            return {"type": ["string", "number"]}
+            return {"anyOf": [{"type": "number", "minimum": 1 / WIDEST_RATIO, "maximum": WIDEST_RATIO}, _RATIO]}
+        case "color":
+            return _COLOR
+        case "background size" | "background position":
+            return _WORDS
         case "limit":
             return {"anyOf": [{"const": "dynamic"}, {"type": "integer", **span}]}
         case "text":
             return {"type": "string", "maxLength": LONGEST_TEXT}
         case "url":
-            return {"type": "string", "maxLength": LONGEST_DATA_URL}
+            return _URL
         case "filter":
             return {"$ref": "#/$defs/participant_filter"}
         case "actions":
@@ -93,6 +108,8 @@ def _filter(name: str, fields: Mapping[str, Field]) -> dict[str, Any]:
             **{field: _condition(about) for field, about in fields.items()},
         },
         "additionalProperties": False,
+        "if": {"anyOf": [{"required": [word]} for word in WORDS]},
+        "then": {"maxProperties": 1},
     }
 
 
@@ -101,6 +118,7 @@ def _condition(about: Field) -> dict[str, Any]:
     operators = {
         "type": "object",
         "minProperties": 1,
+        "maxProperties": 1,
         "properties": {
             name: {"type": "array", "items": value} if name == "$in" else value for name in BY_KIND[about.kind]
         },
@@ -126,6 +144,6 @@ def _action() -> dict[str, Any]:
     return {
         "oneOf": [
             kind("layout_override", "layout", layout),
-            kind("options_override", "options", {"options": {"type": "object"}}),
+            kind("options_override", "options", {"options": {"$ref": "#"}}),
         ]
     }

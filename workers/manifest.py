@@ -8,7 +8,9 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from egress.protocol import ModeratedAudio, ModeratedVideo
 from workers.events.models import Time
+from workers.ledger.restraints import Restraint
 from workers.ledger.tables import Egress, File
 
 GAP = 0.25
@@ -51,6 +53,16 @@ class Gap(_Part):
     seconds: float
 
 
+class ModeratedTime(_Part):
+    """A time of the recording in which somebody was moderated, as it was said."""
+
+    user_id: str
+    start_time: Time
+    end_time: Time
+    video: ModeratedVideo
+    audio: ModeratedAudio
+
+
 class Accompanied(_Part):
     """A file of a recording of the same session. What is said ``t`` seconds after the transcript's ``started_at`` is at
     ``t - offset`` seconds of the file."""
@@ -89,9 +101,14 @@ class Manifest(_Part):
     lost: list[LostFile] = Field(default_factory=list)
     recordings: list[Accompanied] | None = None
     """Of a transcript: the files in which what it tells can be seen and heard."""
+    moderation: list[ModeratedTime] = Field(default_factory=list)
+    """By the words that were taken, so also while nobody attended the call. What is kept back is so from a little
+    before."""
+    moderation_left_out: int = 0
+    """Earlier times of the session, of which some may belong to this."""
     attendants: list[dict[str, Any]] = Field(default_factory=list)
     """How the call came in at each process that attended it, with its epoch: a ``Reception`` of egress/protocol.py.
-    One that died told nothing."""
+    That of one that died is ``unfinished``: it is what was told last."""
     attendants_left_out: int = 0
 
     @classmethod
@@ -100,9 +117,11 @@ class Manifest(_Part):
         egress: Egress,
         files: Sequence[File],
         reception: Mapping[str, Any],
+        moderation: tuple[Sequence[Restraint], int] = ((), 0),
         beside: Sequence[tuple[Egress, File]] = (),
     ) -> Self:
-        """``reception`` as :func:`workers.ledger.receptions.of` gives it; ``beside``: the session's recordings."""
+        """``reception`` as :func:`workers.ledger.receptions.of` gives it, ``moderation`` as
+        :func:`workers.ledger.restraints.between`; ``beside``: the session's recordings."""
         there = sorted((_delivered(f) for f in files if f.state == "delivered"), key=lambda f: (f.start_time, f.part))
         return cls(
             egress_id=egress.id,
@@ -126,6 +145,17 @@ class Manifest(_Part):
                 if f.state == "dropped"
             ],
             recordings=[_accompanied(one, file, egress) for one, file in beside] or None,
+            moderation=[
+                ModeratedTime(
+                    user_id=one.who.user_id,
+                    start_time=one.start,
+                    end_time=one.end,
+                    video=one.who.video,
+                    audio=one.who.audio,
+                )
+                for one in moderation[0]
+            ],
+            moderation_left_out=moderation[1],
             attendants=list(reception["attendants"]),
             attendants_left_out=reception["left_out"],
         )

@@ -61,19 +61,17 @@ class Speakers:
 
     def dominant(self, now: float) -> str | None:
         """Who leads the conversation; stays with the last one while nobody speaks."""
-        best = max(self._voices.items(), key=lambda item: _activity(item[1], now), default=None)
-        if best is None:
+        # Who has fallen silent has no lead left: the next to speak is not kept waiting for it to fade.
+        speaking = [(who, voice) for who, voice in self._voices.items() if self.is_speaking(who, now)]
+        best = max(speaking, key=lambda item: _activity(item[1], now), default=None)
+        if best is None or best[0] == self._dominant:
             return self._dominant
         session_id, voice = best
-        if session_id == self._dominant or not self.is_speaking(session_id, now):
-            return self._dominant
         assert voice.loud_since is not None
         if voice.last_loud - voice.loud_since < TAKE_OVER and self._dominant is not None:
             return self._dominant
-        # Who has fallen silent has no lead left: the next to speak is not kept waiting for it to fade.
-        current = self._voices.get(self._dominant) if self._dominant else None
-        fallen_silent = self._dominant is not None and not self.is_speaking(self._dominant, now)
-        if current is None or fallen_silent or _activity(voice, now) > _activity(current, now) * ADVANTAGE:
+        current = next((voice for who, voice in speaking if who == self._dominant), None)
+        if current is None or _activity(voice, now) > _activity(current, now) * ADVANTAGE:
             self._dominant = session_id
         return self._dominant
 

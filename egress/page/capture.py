@@ -113,7 +113,7 @@ class Capture:
                 broken: asyncio.Future[PageTrouble] = asyncio.get_running_loop().create_future()
                 self._sound.open(loudspeaker.samples, _breaker(broken, "sound_failed"))
                 errand = self._plan.errand(shown, proxy.url)
-                visit = Visit(playwright, errand, self._console, self._listener.asked_to_end)
+                visit = Visit(playwright, errand, self._console, self._listener.asked_to_end, proxy.refused)
                 stack.push_async_callback(visit.close)
                 if self._pictures is not None:
                     self._pictures.open(display, self._plan.size, _breaker(broken, "display_failed"))
@@ -138,7 +138,7 @@ class Capture:
                 watching.cancel()
                 return broken.result()
         except PageTrouble as trouble:
-            for sentence in proxy.refused:
+            for sentence in proxy.refused if trouble.code != "url_refused" else ():
                 self._console.take("not allowed", sentence)
             return trouble
         except OSError as error:

@@ -18,6 +18,8 @@ from egress.url_guard import Guard, UrlRefused
 
 log = logging.getLogger(__name__)
 
+REFUSED = "wallflower-refused"
+"""The field of an answer that is ours: there is none from where the page was to go."""
 LONGEST_HEAD = 1 << 16
 """Bytes."""
 CONNECT_TIMEOUT = 15.0
@@ -77,7 +79,7 @@ class GuardedProxy:
                 there, to = await self._connect(host, port)
         except UrlRefused as error:
             self._refuse(str(error))
-            await _answer(writer, "403 Forbidden", str(error))
+            await _answer(writer, "403 Forbidden", str(error), f"{REFUSED}: 1\r\n")
             return
         except (OSError, TimeoutError) as error:
             await _answer(writer, "502 Bad Gateway", f"no connection: {error}")
@@ -131,8 +133,8 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
                 writer.write_eof()
 
 
-async def _answer(writer: asyncio.StreamWriter, status: str, text: str) -> None:
+async def _answer(writer: asyncio.StreamWriter, status: str, text: str, more: str = "") -> None:
     body = text.encode()
-    head = f"HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-    writer.write(head.encode() + body)
+    head = f"HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\nConnection: close\r\n"
+    writer.write(f"{head}{more}\r\n".encode() + body)
     await writer.drain()

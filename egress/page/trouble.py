@@ -28,6 +28,11 @@ def refused(shown: str, status: int) -> PageTrouble:
     return PageTrouble("page_refused", f"{shown} answered with the HTTP status {status}", final=final)
 
 
+def led_away(shown: str, sentence: str) -> PageTrouble:
+    """The trouble that a page is which leads to where the guard lets nobody go; ``sentence`` is the guard's."""
+    return PageTrouble("url_refused", f"{shown} leads to what may not be captured: {sentence}", final=True)
+
+
 @dataclass(slots=True)
 class Tries:
     """Decides whether a page that failed is loaded again."""

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,14 @@ from egress.browser.chromium import BrowserMissing, kill_browser, open_browser
 from egress.page.console import END, START, Console
 from egress.page.display import window_size
 from egress.page.handshake import MARKER
-from egress.page.trouble import PageTrouble, refused
+from egress.page.proxy import REFUSED
+from egress.page.trouble import PageTrouble, led_away, refused
 
 log = logging.getLogger(__name__)
 
 LOAD_TIMEOUT = 30.0
+_NO_TUNNEL = "net::ERR_TUNNEL_CONNECTION_FAILED"
+"""What the browser says when the proxy does not let it go to an https address."""
 READY_AFTER = 4.0
 """Seconds after the page has loaded at which it is captured though it has not said that it is ready."""
 START_SIGNAL_TIMEOUT = 60.0
@@ -53,14 +56,25 @@ class Errand:
 
 
 class Visit:
-    """Event loop only. ``on_end`` is called with the time when the page says that the recording is to end."""
+    """Event loop only. ``on_end`` is called with the time when the page says that the recording is to end.
 
-    def __init__(self, playwright: Playwright, errand: Errand, console: Console, on_end: Callable[[float], None]):
+    ``not_allowed`` has the proxy's sentences on what was asked for last that is not allowed.
+    """
+
+    def __init__(
+        self,
+        playwright: Playwright,
+        errand: Errand,
+        console: Console,
+        on_end: Callable[[float], None],
+        not_allowed: Sequence[str],
+    ):
         loop = asyncio.get_running_loop()
         self._playwright = playwright
         self._errand = errand
         self._console = console
         self._on_end = on_end
+        self._not_allowed = not_allowed
         self._ready: asyncio.Future[float] = loop.create_future()
         self._trouble: asyncio.Future[PageTrouble] = loop.create_future()
         self._context: BrowserContext | None = None
@@ -128,7 +142,12 @@ class Visit:
         except PlaywrightTimeout:
             raise PageTrouble("page_unreachable", f"{shown} did not load within {LOAD_TIMEOUT:.0f} s") from None
         except PlaywrightError as error:
-            raise PageTrouble("page_unreachable", f"{shown} could not be loaded: {_net_error(error)}") from None
+            reason = _net_error(error)
+            if reason == _NO_TUNNEL and self._not_allowed:
+                raise led_away(shown, self._not_allowed[-1]) from None
+            raise PageTrouble("page_unreachable", f"{shown} could not be loaded: {reason}") from None
+        if response is not None and REFUSED in response.headers and self._not_allowed:
+            raise led_away(shown, self._not_allowed[-1])
         if response is not None and response.status >= 400:
             raise refused(shown, response.status)
 

@@ -337,6 +337,49 @@ def test_times_in_which_somebody_was_moderated_are_told_from_what_was_not_compos
     assert [(s.start_time, s.end_time) for s in guest(report, "s-b").moderation] == [(at(29), at(35))]
 
 
+def test_what_a_page_shows_is_not_told_to_be_kept_back(call: Kept):
+    call.tell(-1, Joined(who("a")))
+    call.log = ReceptionLog(call.state, BEGAN, WALL.timestamp(), restrained=False)
+    call.state.direct(Directions(moderation=(Moderated(user_id="a", video="blur", audio="silence"),)))
+    call.look(5)
+    assert guest(call.close(9)).moderation == []
+
+
+def test_what_is_told_so_far_is_what_would_be_told_at_the_end_and_changes_nothing(call: Kept):
+    told: list[list[Reception]] = []
+    for asked in (True, False):
+        call = Kept()
+        one = media()
+        call.tell(-1, Joined(who("a")), Joined(who("b")), TrackAdded("s-a", VIDEO, one))
+        call.state.participants["s-a"].tracks[VIDEO].wanted = True
+        call.begin(away="the server restarts")
+        call.state.direct(Directions(moderation=(Moderated(user_id="a", video="blur"),)))
+        reports = []
+        for second in range(0, 40, 2):
+            one.counts = TrackCounts(packets=10 * second)
+            if second < 20:
+                one.last_packet = BEGAN + second
+            call.look(second, video=(640, 360) if second < 10 else (320, 180))
+            call.tell(second, QualityChanged("s-a", "poor" if second % 4 else "good"))
+            call.tell(second, TrackPaused("s-a", VIDEO, second in range(4, 8)))
+            if asked:
+                assert call.log is not None
+                reports.append(call.log.so_far(BEGAN + second))
+        told.append([*reports, call.close(39)])
+    assert told[0][-1] == told[1][0]
+    assert all(report.unfinished for report in told[0][:-1]) and not told[0][-1].unfinished
+
+    sixteen = told[0][8]
+    assert (sixteen.start_time, sixteen.end_time) == (at(0), at(16))
+    assert sixteen.away is not None and sixteen.away.seconds == 16.0
+    anna = guest(sixteen)
+    assert [(s.start_time, s.end_time, s.video) for s in anna.moderation] == [(at(0), at(16), "blur")]
+    assert sum(anna.quality.values()) == 16.0
+    assert (track(sixteen).packets, [s.seconds for s in track(sixteen).sizes]) == (160, [6.0, 6.0])
+    assert track(sixteen).paused is not None and track(sixteen).paused.seconds == 4.0
+    assert track(sixteen).silent is None and track(told[0][-1]).silent is not None
+
+
 def test_what_is_told_of_moderation_is_bounded(call: Kept):
     call.tell(-1, Joined(who("a")))
     call.begin()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from egress.call.speakers import ATTACK, HANGOVER, Speakers
+import pytest
+
+from egress.call.speakers import ATTACK, HANGOVER, TAKE_OVER, Speakers
 
 LOUD, LOUDER, QUIET = -25.0, -12.0, -70.0
 
@@ -130,3 +132,21 @@ def test_who_speaks_after_somebody_has_fallen_silent_leads_within_half_a_second(
             taken = now - 5.0
             break
     assert taken is not None and taken <= 0.5
+
+
+@pytest.mark.parametrize("levels", [(-20.0, -20.0), (-10.0, -35.0), (-20.0, -38.0)])
+@pytest.mark.parametrize("gap", [0.0, 0.3, 0.65, 1.0, 2.0])
+@pytest.mark.parametrize("sends", [True, False], ids=["silence is sent", "nothing is sent"])
+def test_the_next_speaker_need_not_outweigh_what_is_left_of_the_one_before(
+    levels: tuple[float, float], gap: float, sends: bool
+) -> None:
+    speakers = Speakers()
+    end = speak(speakers, 0, 4, a=levels[0], b=-127.0)
+    assert speakers.dominant(end) == "a"
+    silence = {"a": -127.0} if sends else {}
+    begins = speak(speakers, end, end + gap, **silence, b=-127.0)
+    now = begins
+    while speakers.dominant(now) != "b":
+        now = speak(speakers, now, now + 0.02, **silence, b=levels[1])
+        assert now - begins < max(TAKE_OVER, HANGOVER - gap) + 0.1
+    assert now - begins >= TAKE_OVER, "a word alone does not take the lead"

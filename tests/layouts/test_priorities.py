@@ -150,6 +150,13 @@ def test_a_grid_of_two_columns_does_not_narrow_the_bar_of_its_screen_share_layou
     assert len(scene.tiles) == 6
 
 
+def test_a_filter_hides_the_presenter_and_leaves_the_only_screen() -> None:
+    call = call_of(3, sharing=(1,))
+    for user_id, seen in (("u0", ["1*"]), ("u1", ["1*", "1"])):
+        options = {"participant.filter": {"userId": call.participants[int(user_id[1])].user_id}}
+        assert shown(compose("single-participant", options, SIZE, call)) == seen
+
+
 @pytest.mark.parametrize("name", ["single-participant", "dominant-speaker", "single_participant", "mobile"])
 def test_the_presenter_is_over_their_screen_unless_hidden(name: str) -> None:
     scene = compose(name, {}, SIZE, call_of(3, sharing=(1,)))

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from egress.page.proxy import GuardedProxy
+from egress.page.proxy import REFUSED, GuardedProxy
 from egress.url_guard import Guard
 from tests.rig.web_page import PageServer
 
@@ -48,6 +48,7 @@ async def test_private_addresses_are_refused_in_the_clear_and_by_tunnel(proxy: G
         answer = await client.get(f"http://{host}:8080/secret?a=b")
         assert answer.status_code == 403
         assert "private, local or reserved" in answer.text
+        assert REFUSED in answer.headers
         with pytest.raises(httpx.ProxyError, match="403"):
             await client.get(f"https://{host}/")
     assert len(proxy.refused) == 1

@@ -109,9 +109,12 @@ async def test_a_private_address_is_refused_before_a_browser_starts(tmp_path: Pa
 
 async def test_a_page_cannot_lead_its_browser_to_a_private_address(tmp_path: Path):
     async with PageServer() as server, PageServer("127.0.0.2") as inside:
-        failed = await failure(tmp_path, {"url": server.url("/redirect"), "app": False})
-        assert failed["code"] == "page_refused"
-        assert "127.0.0.9 is at an address that is private" in failed["error"]
+        for path in ("/redirect", "/tls_redirect"):
+            failed = await failure(tmp_path, {"url": server.url(path), "app": False})
+            assert failed["code"] == "url_refused"
+            assert f"{server.url()[:-1]} leads to what may not be captured: 127.0.0.9" in failed["error"]
+            assert "private, local or reserved" in failed["error"] and "xxx" not in failed["error"]
+            assert server.asked.count(path) == 1
         (tmp_path / "2").mkdir()
         page = {"url": server.url(fetches=inside.url(), seconds=1), "app": False}
         async with ByHand(tmp_path / "2", page) as attendant:

@@ -95,8 +95,9 @@ class PageServer:
                 )
                 self.told.append(json.loads(await reader.readexactly(length)))
                 status, body = "200 OK", b"{}"
-            elif path == "/redirect":
-                status, body = "302 Found\r\nLocation: http://127.0.0.9/", b""
+            elif path in ("/redirect", "/tls_redirect"):
+                form = "http" if path == "/redirect" else "https"
+                status, body = f"302 Found\r\nLocation: {form}://127.0.0.9/?{'x' * 200}", b""
             answer = f"HTTP/1.1 {status}\r\nContent-Type: text/html\r\nContent-Length: {len(body)}\r\n"
             writer.write(f"{answer}Connection: close\r\n\r\n".encode() + body)
             await writer.drain()

@@ -12,10 +12,10 @@ from sqlalchemy import update
 
 from egress.protocol import EgressEnded, EgressFailed, EgressStarted, PartOpened, Reception
 from tests.workers.test_ledger import T0, begun, closed_part, state, tell
-from workers.ledger import clock, files, hosts, manifests, uploads
+from workers.ledger import clock, directions, files, hosts, manifests, uploads
 from workers.ledger.database import Ledger
 from workers.ledger.manifests import Due, Reach
-from workers.ledger.tables import Egress, File
+from workers.ledger.tables import CallSession, Egress, File
 from workers.ledger.tables import Manifest as Row
 from workers.manifest import GAP, Manifest, ManifestFile, gaps
 
@@ -140,6 +140,8 @@ def test_a_manifest_is_due_when_the_last_file_is_delivered_and_tells_of_all(ledg
             }
         ],
         "lost": [],
+        "moderation": [],
+        "moderation_left_out": 0,
         "attendants": [
             {
                 "epoch": 1,
@@ -156,6 +158,58 @@ def test_a_manifest_is_due_when_the_last_file_is_delivered_and_tells_of_all(ledg
     assert found is not None
     assert (found.state, found.url, found.error) == ("delivered", "file:///m.json", None)
     assert take(ledger) is None
+
+
+def moderate(ledger: Ledger, seconds: float, user_id: str, **words: str) -> None:
+    with ledger.writing() as tx:
+        session = tx.get_one(CallSession, "s1")
+        said = directions.moderated(session.directions or {}, user_id, words, round(1000 * at(seconds).timestamp()))
+        directions.change(session, said, at(seconds))
+
+
+def test_who_was_moderated_is_told_though_no_attendant_lived_to_tell_it(ledger: Ledger) -> None:
+    begun(ledger)
+    moderate(ledger, -60, "anna", video="hide")
+    moderate(ledger, -50, "anna", video="show")
+    moderate(ledger, -5, "bert", video="blur", audio="silence")
+    tell(ledger, EgressStarted(seq=1, at=T0, egress_id="e1"))
+    moderate(ledger, 4, "anna", audio="silence")
+    moderate(ledger, 5, "anna", audio="silence")
+    moderate(ledger, 8, "bert", audio="keep")
+    moderate(ledger, 12, "bert", video="show")
+    tell(ledger, closed_part(2))
+    tell(ledger, EgressEnded(seq=3, at=at(20), egress_id="e1"))
+    moderate(ledger, 30, "anna", audio="keep")
+    moderate(ledger, 31, "cem", video="hide")
+    delivered(ledger, 1)
+    due = take(ledger)
+    assert due is not None
+    told = Manifest.model_validate_json(due.text)
+    assert told.attendants == [] and told.moderation_left_out == 0
+    seconds = [
+        (one.user_id, *(round((time - T0).total_seconds(), 2) for time in (one.start_time, one.end_time)))
+        for one in told.moderation
+    ]
+    assert seconds == [("bert", 0, 8), ("anna", 4, 20), ("bert", 8, 12)]
+    assert [(one.video, one.audio) for one in told.moderation] == [
+        ("blur", "silence"),
+        ("show", "silence"),
+        ("blur", "keep"),
+    ]
+
+
+def test_of_a_page_no_moderation_is_told(ledger: Ledger) -> None:
+    begun(ledger)
+    with ledger.writing() as tx:
+        egress = tx.get_one(Egress, "e1")
+        egress.spec = {**egress.spec, "page": {"url": "https://app.example.com"}}
+    moderate(ledger, -5, "bert", video="blur")
+    tell(ledger, EgressStarted(seq=1, at=T0, egress_id="e1"))
+    tell(ledger, closed_part(2))
+    tell(ledger, EgressEnded(seq=3, at=at(20), egress_id="e1"))
+    delivered(ledger, 1)
+    due = take(ledger)
+    assert due is not None and json.loads(due.text)["moderation"] == []
 
 
 def test_a_failed_recording_has_a_manifest_when_its_last_file_is_delivered_or_lost(ledger: Ledger) -> None:

@@ -14,6 +14,7 @@ from egress.protocol import (
     EgressStarted,
     EgressStopped,
     Over,
+    Received,
     Reception,
     Spell,
     Spells,
@@ -47,6 +48,30 @@ def test_what_an_attendant_tells_at_its_end_is_kept_with_its_epoch(ledger: Ledge
     [entry] = kept(ledger)["attendants"]
     assert entry["epoch"] == 1
     assert Reception.model_validate(entry) == reception(away=AWAY)
+
+
+def test_what_is_told_so_far_is_kept_until_more_is_told_and_never_after_the_end(ledger: Ledger) -> None:
+    begun(ledger)
+    tell(ledger, EgressStarted(seq=1, at=T0, egress_id="e1"))
+    for seconds in (15, 30):
+        so_far = reception(unfinished=True).model_copy(update={"end_time": T0 + timedelta(seconds=seconds)})
+        tell(ledger, Received(at=T0, egress_id="e1", reception=so_far))
+    # The attendant is killed, the next one tells of itself.
+    tell(ledger, Received(at=T0, egress_id="e1", reception=reception(40, unfinished=True)))
+    [first, second] = kept(ledger)["attendants"]
+    assert Reception.model_validate(first) == so_far
+    tell(ledger, EgressEnded(seq=2, at=T0, egress_id="e1", reception=reception(40)))
+    tell(ledger, Received(at=T0, egress_id="e1", reception=reception(40, unfinished=True)))
+    assert kept(ledger)["attendants"] == [first, {name: second[name] for name in second if name != "unfinished"}]
+
+
+def test_an_attendant_that_another_worker_adopted_has_one_entry(ledger: Ledger) -> None:
+    begun(ledger)
+    with ledger.writing() as tx:
+        receptions.add(tx, "e1", 1, reception(unfinished=True))
+        receptions.add(tx, "e1", 2, reception())
+    [entry] = kept(ledger)["attendants"]
+    assert entry["epoch"] == 2 and "unfinished" not in entry
 
 
 def test_so_is_what_goes_with_a_failure(ledger: Ledger) -> None:

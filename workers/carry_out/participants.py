@@ -45,7 +45,7 @@ def _say(tx: Session, message: Pin | Unpin | ModerateParticipant, request: Reque
     if not found:
         news = directions.wait(call, say(directions.waiting(call, request.now)), request.now)
     else:
-        changes = [directions.change(session, say(session.directions or {})) for session in found]
+        changes = [directions.change(session, say(session.directions or {}), request.now) for session in found]
         news = any(changes)
     egress_ids = [egress.id for session in found for egress in lifecycle.live_egresses(tx, session.id)]
     return Outcome(egress_ids, changed=[what] if news else [])

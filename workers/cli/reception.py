@@ -17,7 +17,8 @@ def told(reception: Mapping[str, Any]) -> Iterator[Table | str]:
         yield f"{left_out} attendants before these are left out"
     for entry in reception["attendants"]:
         one = Reception.model_validate(entry)
-        yield f"received from {one.start_time:%Y-%m-%d %H:%M:%S} to {one.end_time:%H:%M:%S} (epoch {entry['epoch']})"
+        until = f"{one.end_time:%H:%M:%S}{', and on' if one.unfinished else ''}"
+        yield f"received from {one.start_time:%Y-%m-%d %H:%M:%S} to {until} (epoch {entry['epoch']})"
         if one.away is not None:
             reasons = dict.fromkeys(spell.reason for spell in one.away.listed)
             yield f"the SFU was out of reach {_spells(one.away)}: {'; '.join(reasons)}"

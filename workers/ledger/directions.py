@@ -1,5 +1,7 @@
 """What is said of participants: pins and moderation, kept with the session, so that whoever attends it next has them.
 
+From when to when somebody was moderated is kept beside it (:mod:`workers.ledger.restraints`), for manifests.
+
 Each word is remembered with the time at which its message was sent, also where it took something back: an older message
 that is taken later undoes nothing. What is said while the call has no session waits with the call for the next one.
 """
@@ -14,6 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from egress.protocol import Directions, Moderated, Pin
+from workers.ledger import restraints
 from workers.ledger.tables import Call, CallSession
 from workers.refused import Refused
 
@@ -25,7 +28,7 @@ MOST_USERS = 500
 
 Said = Mapping[str, Any]
 """``pins`` has a word for each who was pinned or unpinned, ``unpinned_ms`` is when all were unpinned, ``users`` has the
-words on each user. As JSON keeps it."""
+words on each user; of a session ``restraints`` has when they held. As JSON keeps it."""
 
 _DEFAULTS = {"video": "show", "audio": "keep"}
 
@@ -92,10 +95,12 @@ def in_force(said: Said | None) -> Directions:
     )
 
 
-def change(session: CallSession, said: dict[str, Any]) -> bool:
+def change(session: CallSession, said: Said, now: datetime) -> bool:
     """Write it down; False when it changes nothing that is in force."""
-    news = in_force(session.directions) != in_force(said)
-    session.directions = said
+    force = in_force(said)
+    news = in_force(session.directions) != force
+    kept = restraints.went_on(said.get("restraints", {}), force.moderation, now)
+    session.directions = {**said, "restraints": kept}
     if news:
         session.revision = (session.revision or 0) + 1
     return news
@@ -125,7 +130,7 @@ def begun(tx: Session, session: CallSession, now: datetime) -> None:
     call = tx.get(Call, session.call_cid)
     if call is None or call.directions is None:
         return
-    change(session, together(session.directions or {}, waiting(call, now)))
+    change(session, together(session.directions or {}, waiting(call, now)), now)
     call.directions = None
 
 

@@ -13,10 +13,10 @@ from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from storage.keys import beside
-from workers.ledger import clock, receptions
+from workers.ledger import clock, receptions, restraints
 from workers.ledger.insert import insert_new
 from workers.ledger.states import State
-from workers.ledger.tables import Egress, File, Manifest, WorkerHost
+from workers.ledger.tables import CallSession, Egress, File, Manifest, WorkerHost
 from workers.manifest import Manifest as Told
 
 SUFFIX = ".manifest.json"
@@ -90,8 +90,17 @@ def take(tx: Session, reach: Reach, store: str) -> Due | None:
     row.not_before = now + timedelta(seconds=TRYING)
     egress = tx.get_one(Egress, row.egress_id)
     files = tx.scalars(select(File).where(File.egress_id == egress.id).order_by(File.part, File.id)).all()
-    told = Told.of(egress, files, receptions.of(tx, egress.id), _beside(tx, egress))
+    told = Told.of(egress, files, receptions.of(tx, egress.id), _moderation(tx, egress), _beside(tx, egress))
     return Due(egress.id, egress.call_cid, row.key, row.revision, told.text())
+
+
+def _moderation(tx: Session, egress: Egress) -> tuple[list[restraints.Restraint], int]:
+    """Who was moderated while it ran. It does not reach into a page."""
+    start, end = egress.started_at, egress.stopped_at or egress.ended_at
+    if start is None or end is None or egress.spec.get("page") is not None:
+        return [], 0
+    said = tx.get_one(CallSession, egress.session_id).directions or {}
+    return restraints.between(said.get("restraints", {}), start, end)
 
 
 def _beside(tx: Session, egress: Egress) -> list[tuple[Egress, File]]:

@@ -15,10 +15,13 @@ MOST = 10
 
 
 def add(tx: Session, egress_id: str, epoch: int, reception: Reception) -> None:
-    """Keep what an attendant told at its end. Told again, it takes the place of what it told before."""
+    """Keep what an attendant told, so far or at its end. Told again, it takes the place of what it told before."""
     known: dict[str, Any] = tx.execute(select(Egress.reception).where(Egress.id == egress_id)).scalar_one() or {}
     entry = {"epoch": epoch, **reception.model_dump(mode="json", exclude_defaults=True)}
-    told = [one for one in known.get("attendants", []) if _of(one) != _of(entry)]
+    before = known.get("attendants", [])
+    if reception.unfinished and any(_same(one, entry) and not one.get("unfinished") for one in before):
+        return  # Of what tells a passing state the last may be heard after what was told at the end.
+    told = [one for one in before if not _same(one, entry)]
     told = sorted([*told, entry], key=lambda one: str(one["start_time"]))
     left_out = known.get("left_out", 0) + max(0, len(told) - MOST)
     value = {"attendants": told[-MOST:], "left_out": left_out}
@@ -34,5 +37,6 @@ def of(tx: Session, egress_id: str) -> dict[str, Any]:
     return {"attendants": [], "left_out": 0} if known is None else dict(known)
 
 
-def _of(entry: dict[str, Any]) -> tuple[Any, Any]:
-    return entry["epoch"], entry["start_time"]
+def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether both are of one attendant: its epoch changes with who commands it."""
+    return bool(one["start_time"] == other["start_time"])

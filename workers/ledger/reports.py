@@ -16,6 +16,7 @@ from egress.protocol import (
     PartClosed,
     PartOpened,
     Progress,
+    Received,
     Refused,
     Report,
     Spoken,
@@ -82,6 +83,8 @@ def _apply(tx: Session, session: CallSession, report: Report, template: str, hos
     match report:
         case Progress():
             egress.recorded, egress.participants = report.recorded, report.participants
+        case Received():
+            receptions.add(tx, egress.id, session.epoch, report.reception)
         case PartOpened() | PartClosed():
             _write_part(tx, egress, session.epoch, report, template, host)
         case EgressStarted() if not finished:
