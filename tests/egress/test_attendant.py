@@ -17,8 +17,7 @@ import skia
 from pydantic import BaseModel, ConfigDict
 
 from egress import attendant as attendant_module
-from egress import composite
-from egress import telling
+from egress import composite, telling
 from egress.attendant import Attendant
 from egress.call.connector import Attending, RoomTeller
 from egress.call.model import (
