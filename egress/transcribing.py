@@ -33,7 +33,7 @@ from egress.protocol import (
     Warned,
 )
 from egress.rtc.track import MediaTrack
-from egress.speech.contract import Segmenting, SpeechError, Utterance
+from egress.speech.contract import Segmenting, SpeechError, Utterance, Word
 from egress.speech.listening import Hearing
 from egress.speech.recognizer import Recognizer, RecognizerSettings
 
@@ -343,7 +343,7 @@ class Transcribing:
         later: float = 0.0,
     ) -> Spoken:
         assert self._job.speech is not None
-        words = [] if target else [_word(w.text, w.start, w.end) for w in utterance.words]
+        words = [] if target else [_word(word) for word in utterance.words]
         return Spoken(
             at=utc(time.time()),
             id=str(uuid.uuid4()),
@@ -385,8 +385,13 @@ def _moment(seconds: float) -> Any:
     return utc(round(seconds, 3))
 
 
-def _word(text: str, start: float, end: float) -> SpokenWord:
-    return SpokenWord(text=text.strip(), start_time=_moment(start), end_time=_moment(end))
+def _word(word: Word) -> SpokenWord:
+    return SpokenWord(
+        text=word.text.strip(),
+        start_time=_moment(word.start),
+        end_time=_moment(word.end),
+        probability=word.probability,
+    )
 
 
 def _write(journal: Path, spoken: Spoken) -> None:

@@ -77,7 +77,7 @@ async def test_what_is_said_is_told_with_who_said_it(call: Call) -> None:
     call.begin(ClosedCaptions(egress_id="c"), Transcription(egress_id="t", words=True))
     start = time.time()
     call.say(
-        "good morning", start, words=(Word("good", start, start + 0.4, 1.0), Word(" morning", start, start + 1, 1.0))
+        "good morning", start, words=(Word("good", start, start + 0.4, 1.0), Word(" morning", start, start + 1, 0.7))
     )
     (spoken,) = call.spoken()
 
@@ -89,7 +89,7 @@ async def test_what_is_said_is_told_with_who_said_it(call: Call) -> None:
         "scripted",
     )
     assert spoken.egress_ids == ["c", "t"]
-    assert [word.text for word in spoken.words] == ["good", "morning"]
+    assert [(word.text, word.probability) for word in spoken.words] == [("good", 1.0), ("morning", 0.7)]
     assert spoken.start_time.timestamp() == pytest.approx(start, abs=0.001)
     await call.speech.close("over")
 

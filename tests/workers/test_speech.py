@@ -185,6 +185,14 @@ def test_what_the_settings_disable_is_refused_and_told(site: Site, message: str)
     assert failed["error_code"] == message.replace("start_", "") + "_disabled"
 
 
+def test_what_is_disabled_is_named_where_it_was_asked_for_beside_another(site: Site) -> None:
+    site.send("update_call", settings={"transcription": {"mode": "disabled"}})
+    site.refused("start_closed_captions", egress_id="c1", connector=CONNECTOR, enable_transcription=True)
+    (failed,) = site.events()
+
+    assert (failed["type"], failed["error_code"]) == ("call.closed_captions_failed", "transcription_disabled")
+
+
 @pytest.mark.parametrize(
     ("message", "fields", "sentence"),
     [
@@ -361,7 +369,7 @@ async def test_what_an_attendant_told_nobody_is_in_the_transcript(site: Site) ->
     site.start()
     site.begin()
     told = site.say("told", 1.0)
-    untold = told.model_copy(update={"id": "u", "text": "untold", "start_time": T0})
+    untold = told.model_copy(update={"id": "u", "text": "untold", "name": "A\u2028B", "start_time": T0})
     folder = site.settings.spools / "t1"
     folder.mkdir(parents=True)
     lines = [told.model_dump_json(), untold.model_dump_json(), '{"report": "spoken", "te']

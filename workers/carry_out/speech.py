@@ -152,11 +152,10 @@ def _start(
         if getattr(found, _MODES[one]) == "disabled":
             called, name = _CALLED[one], _MODES[one]
             verb = "are" if one == CLOSED_CAPTIONS else "is"
-            raise Refused(
-                403, f"{called} {verb} disabled for this call: its settings say transcription.{name} disabled"
-            )
+            sentence = f"{called} {verb} disabled for this call: its settings say transcription.{name} disabled"
+            raise Refused(403, sentence, error_code=f"{one}_disabled")
     if settings.speech.model is None:
-        raise Refused(403, NO_MODEL)
+        raise Refused(403, NO_MODEL, error_code="no_speech_model")
     running = speech.running(tx, cid, message.session_id)
     if message.language is not None:
         found = found.model_copy(update={"language": message.language})
