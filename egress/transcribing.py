@@ -20,6 +20,7 @@ from egress.call.model import CallEvent, Left, Participant, TrackAdded, TrackMut
 from egress.call.state import CallState
 from egress.composite import Tell, utc
 from egress.protocol import (
+    Directions,
     EgressEnded,
     EgressFailed,
     EgressStarted,
@@ -33,6 +34,7 @@ from egress.protocol import (
     Warned,
 )
 from egress.rtc.track import MediaTrack
+from egress.silences import Silences
 from egress.speech.contract import Segmenting, SpeechError, Utterance, Word
 from egress.speech.listening import Hearing
 from egress.speech.recognizer import Recognizer, RecognizerSettings
@@ -94,6 +96,7 @@ class Transcribing:
         self._speakers: dict[str, Participant] = {}
         self._language = "en"
         self._offset = time.time() - time.monotonic()
+        self._silences = Silences()
         self._failing_since: float | None = None
         self._warned: set[str] = set()
         """Ways in which speech was lost of which people know."""
@@ -144,6 +147,11 @@ class Transcribing:
                 return True
         self._language = language
         return True
+
+    def direct(self, directions: Directions) -> None:
+        """Who is silenced from now on: nothing is written of what they say."""
+        silenced = (one.user_id for one in directions.moderation if one.audio == "silence")
+        self._silences.direct(silenced, self._wall(time.monotonic()))
 
     def look(self) -> None:
         """The call is attended: begin what waits for that."""
@@ -295,7 +303,7 @@ class Transcribing:
         who = self._who(utterance.speaker)
         if not utterance.text or not wanted or who is None:
             return
-        if self._state.moderation(who.session_id).audio == "silence":
+        if self._silences.touch(who.user_id, utterance.start, utterance.end):
             return
         self._say(self._spoken(utterance, who, wanted), wanted)
         translations = ((t, text) for t, text in utterance.translations.items() if text)

@@ -15,17 +15,20 @@ from egress.call.model import Joined, Left, Participant
 from egress.call.state import CallState
 from egress.protocol import (
     ClosedCaptions,
+    Directions,
     EgressEnded,
     EgressFailed,
     EgressStarted,
     EgressStopped,
     Job,
+    Moderated,
     Report,
     SpeechService,
     SpeechSpec,
     Spoken,
     Transcription,
 )
+from egress.silences import KEPT, Silences
 from egress.speech.contract import Failure, Utterance, Word
 from egress.transcribing import Transcribing
 
@@ -155,6 +158,35 @@ async def test_who_has_left_is_still_known_by_what_they_said(call: Call) -> None
 
     assert [s.user_id for s in call.spoken()] == ["zoe"]
     await call.speech.close("over")
+
+
+async def test_who_is_silenced_is_judged_by_when_it_was_said(call: Call) -> None:
+    call.begin(ClosedCaptions(egress_id="c"))
+    call.speech.egresses["c"].began = time.time() - 100
+    call.say("before", time.time() - 50)
+    call.speech.direct(Directions(moderation=(Moderated(user_id="zoe", audio="silence"),)))
+    begun = time.time()
+    call.say("late text of before", begun - 5)
+    call.say("in the middle of it", begun - 0.5)
+    call.speech._remember(ZOE)
+    call.state.apply(Left("p1"), time.monotonic())
+    call.say("silenced and gone", begun + 0.1)
+    call.speech.direct(Directions())
+    call.say("late text of then", begun - 0.9, end=begun + 0.01)
+    call.say("after", time.time() + 0.1)
+
+    assert [spoken.text for spoken in call.spoken()] == ["before", "late text of before", "after"]
+
+
+def test_silences_are_forgotten_in_time() -> None:
+    silences = Silences()
+    silences.direct({"zoe"}, 10.0)
+    silences.direct({"zoe"}, 2000.0)
+    assert silences.touch("zoe", 1000.0, 1001.0)
+    silences.direct(set(), 3000.0)
+    assert silences.touch("zoe", 2999.0, 3001.0)
+    silences.direct(set(), 3000.0 + KEPT + 1)
+    assert not silences.touch("zoe", 2999.0, 3001.0)
 
 
 async def test_without_an_engine_nothing_begins(tmp_path: Path) -> None:
