@@ -36,6 +36,7 @@ from egress.protocol import (
 from egress.rtc.track import MediaTrack
 from egress.silences import Silences
 from egress.speech.contract import Segmenting, SpeechError, Utterance, Word
+from egress.speech.languages import AUTO
 from egress.speech.listening import Hearing
 from egress.speech.recognizer import Recognizer, RecognizerSettings
 
@@ -46,6 +47,8 @@ LAST_WORDS = 20.0
 ENGINE_AWAY = 90.0
 """Seconds in which nothing at all could be made into text, after which the egresses fail."""
 SPEECH_LOST = "speech_lost"
+NOT_UNDERSTOOD = "language_not_understood"
+NOT_TRANSLATED = "language_not_translated"
 MOST_SPEAKERS = 2000
 """People who have spoken, of whom it is known who they were."""
 TRANSLATED_LATER = 0.001
@@ -99,7 +102,7 @@ class Transcribing:
         self._silences = Silences()
         self._failing_since: float | None = None
         self._warned: set[str] = set()
-        """Ways in which speech was lost of which people know."""
+        """Ways in which speech was lost, and languages that the engine does not know, of which people know."""
         self._closing: asyncio.Task[None] | None = None
         """What is still to be made into text of what was heard."""
         self._finishing: set[asyncio.Task[None]] = set()
@@ -185,6 +188,8 @@ class Transcribing:
                 pass
 
     def progress(self, participants: int) -> None:
+        if self._recognizer is not None and self._recognizer.engine is not None:
+            self._compare(self._recognizer.settings, self._recognizer.engine)
         for egress in self.egresses.values():
             if egress.started and not egress.over.is_set():
                 at, egress_id = utc(time.time()), egress.spec.egress_id
@@ -312,13 +317,35 @@ class Transcribing:
             if some:
                 self._say(self._spoken(utterance, who, some, target, text, number * TRANSLATED_LATER), some)
 
+    def _compare(self, wanted: RecognizerSettings, engine: Mapping[str, Any]) -> None:
+        """Warn once of each language that is wanted and that the engine does not know."""
+        spoken, known = wanted.language, engine.get("languages", [])
+        if spoken != AUTO and known and spoken not in known:
+            self._warn(
+                f"{NOT_UNDERSTOOD} {spoken}",
+                NOT_UNDERSTOOD,
+                f"the model of this site does not understand '{spoken}', only {', '.join(known)}: what is written "
+                "will be wrong; start with another language, or name another speech.model",
+            )
+        for target in wanted.translate_to:
+            if target != spoken and target not in engine.get("translates_to", []):
+                self._warn(
+                    f"{NOT_TRANSLATED} {target}",
+                    NOT_TRANSLATED,
+                    f"nothing here translates into '{target}': name a translation model as speech.translators.{target}",
+                )
+
+    def _warn(self, key: str, code: str, message: str) -> None:
+        if key not in self._warned:
+            self._warned.add(key)
+            log.warning("%s", message)
+            self._tell(Warned(at=utc(time.time()), code=code, message=message))
+
     def _on_failure(self, utterance: Utterance) -> None:
         assert utterance.failure is not None
         now = time.monotonic()
         code, message = utterance.failure.code, utterance.failure.message
-        if code not in self._warned:
-            self._warned.add(code)
-            self._tell(Warned(at=utc(time.time()), code=SPEECH_LOST, message=f"something said is lost: {message}"))
+        self._warn(code, SPEECH_LOST, f"something said is lost: {message}")
         self._failing_since = self._failing_since or now
         if now - self._failing_since >= ENGINE_AWAY:
             for egress in self.egresses.values():

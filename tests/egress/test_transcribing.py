@@ -27,9 +27,11 @@ from egress.protocol import (
     SpeechSpec,
     Spoken,
     Transcription,
+    Warned,
 )
 from egress.silences import KEPT, Silences
 from egress.speech.contract import Failure, Utterance, Word
+from egress.speech.wire import message
 from egress.transcribing import Transcribing
 
 ZOE = Participant("p1", "zoe", "Zoë", ("host", "user"), "https://pictures.example/zoe.png")
@@ -216,6 +218,27 @@ async def test_one_that_gets_no_text_for_long_fails_and_a_text_in_between_counts
     assert isinstance(failed, EgressFailed)
     assert (failed.code, failed.error) == ("engine_away", "no engine answers")
     await call.speech.close("over")
+
+
+async def test_languages_that_the_engine_does_not_know_are_warned_of_once(call: Call, tmp_path: Path) -> None:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(message({"op": "hello", "languages": ["en"], "translates_to": ["de"]}))
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_unix_server(greet, tmp_path / "engine.sock"):
+        call.begin(ClosedCaptions(egress_id="c", language="fr", translate_to=("de", "es", "fr")))
+        async with asyncio.timeout(10):
+            while "warned" not in call.kinds():
+                call.speech.progress(1)
+                await asyncio.sleep(0.02)
+        call.speech.progress(1)
+        warnings = [report for report in call.told if isinstance(report, Warned)]
+        await call.speech.close("over")
+
+    assert [warning.code for warning in warnings] == ["language_not_understood", "language_not_translated"]
+    assert "'fr', only en" in warnings[0].message
+    assert "speech.translators.es" in warnings[1].message
 
 
 async def test_a_language_that_cannot_be_is_left_alone(call: Call) -> None:
