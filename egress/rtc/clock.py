@@ -104,6 +104,7 @@ class TrackClock:
         self._first = 0.0
         self._adjusted = 0.0
         self._lag_since: float | None = None
+        self._last_arrival_shift: float | None = None
 
     def join(self, group: ParticipantClock) -> None:
         """Share ``group`` with the participant's other tracks. To be called before frames are timed."""
@@ -127,6 +128,7 @@ class TrackClock:
         self._alone = LowerEnvelope(DELAY_WINDOW)
         self._shift = None
         self._lag_since = None
+        self._last_arrival_shift = None
 
     def on_packet(self, rtp_time: int, arrival: float) -> None:
         """A frame's first packet came: feeds the least delay."""
@@ -134,6 +136,7 @@ class TrackClock:
         shift = arrival - media
         if self._jumped(shift, arrival):
             self.reset()
+        self._last_arrival_shift = shift
         self._alone.add(shift, arrival)
         if self._sender_shift is not None:
             self.group.delay.add(shift - self._sender_shift, arrival)
@@ -171,6 +174,7 @@ class TrackClock:
             self._reports.clear()
             self._sender_shift = None
             self._alone = LowerEnvelope(DELAY_WINDOW)
+            self._doubt_delay(sender_shift, now)
         self._reports.append((now, sender_shift))
         while len(self._reports) > 1 and self._reports[0][0] < now - REPORT_WINDOW:
             self._reports.popleft()
@@ -180,6 +184,16 @@ class TrackClock:
             least = self._alone.value
             if least is not None:
                 self.group.delay.add(least - self._sender_shift, now)
+
+    def _doubt_delay(self, sender_shift: float, now: float) -> None:
+        """Seek the least delay anew when packets are later than it could be, had the reports before been right."""
+        least = self.group.delay.value
+        if least is None or self._last_arrival_shift is None:
+            return
+        seen = self._last_arrival_shift - sender_shift
+        if seen - least > STEP:
+            self.group.delay = LowerEnvelope(DELAY_WINDOW)
+            self.group.delay.add(seen, now)
 
     def _target(self) -> float:
         delay = self.group.delay.value

@@ -47,7 +47,7 @@ FLOOR_WINDOWS = 64
 SHORT_GAP = 0.1
 """Seconds that may be missing without the sound being another one behind it."""
 HOLD = 0.3
-"""Seconds for which a packet may be under way; only what is older and did not come is taken for silence."""
+"""Seconds by which a packet may come later than the one before it; only after that is it taken for silence."""
 AT_ONCE = 4
 """Windows that wait for each other, so that an inference is worth its call."""
 AT_ONCE_SPEAKING = 2
@@ -75,6 +75,8 @@ class Ear:
         self._quiet = 0
         self._silent_until = -math.inf
         """Until when the sender said that nothing is to be heard."""
+        self._heard_at = -math.inf
+        """When something that may be speech came last (monotonic seconds)."""
         self._expected: int | None = None
         self._clock: TrackClock | None = None
         self._loose: list[Sound] = []
@@ -111,12 +113,13 @@ class Ear:
                 while self._held:
                     closed += self._hear(self._held.popleft(), detector)
             closed += self._hear(frame, detector)
+            self._heard_at = max(self._heard_at, frame.arrival)
         self._resample()
         # What is there waits for more only while more comes.
         at_once = 1 if self.decoded == before else AT_ONCE_SPEAKING if self.segmenter.speaking else AT_ONCE
         closed += self._judge(detector, at_once)
         if self.segmenter.speaking:
-            closed += self.segmenter.overdue(max(now - HOLD, self._silent_until))
+            closed += self.segmenter.overdue(self._silent_until, now - self._heard_at - HOLD)
         return closed
 
     def close(self, detector: Detector) -> list[Speech]:

@@ -309,3 +309,21 @@ def test_the_windows_leave_room_for_each_other():
     assert REPORT_WINDOW < DELAY_WINDOW
     assert 0 < SLEW <= 0.005
     assert JUMP > 0
+
+
+def test_a_first_report_that_was_wrong_is_forgotten_with_the_delay_that_it_made() -> None:
+    # A second's worth of packets comes in one burst, and a report in its midst names the wrong moment by that second.
+    clock = TrackClock(48_000)
+    clock.on_packet(0, 1.0)
+    clock.on_sender_report(1.0, 0, 1.0)
+    for number in range(1, 50):
+        clock.on_packet(number * 960, 1.0 + number * 0.0005)
+    due = 2.0
+    for number in range(51, 500):
+        happened = number * 0.02
+        clock.on_packet(number * 960, happened + 0.01)
+        if happened >= due:
+            clock.on_sender_report(happened, number * 960, happened + 0.01)
+            due += 2.5
+        if happened > 2.2:
+            assert clock.time_of(number * 960) == pytest.approx(happened, abs=0.05)

@@ -102,11 +102,13 @@ class Voice:
         self.track = FakeTrack("audio", "opus", shift=began - 100.0)
         self.sent = 0
 
-    def feed(self, packet: bytes, *, level: int | None = None) -> None:
+    def feed(self, packet: bytes, *, level: int | None = None, arrival: float | None = None) -> None:
         """The next packet."""
         at = self.began + self.sent * PACKET
         # Time stamps are exact, so that no rounding tears the sound.
-        self.track.feed(packet, at, level=level, rtp_time=100 * WIRE_RATE + self.sent * 960)
+        self.track.feed(
+            packet, at if arrival is None else arrival, level=level, rtp_time=100 * WIRE_RATE + self.sent * 960
+        )
         self.sent += 1
 
     def skip(self, count: int = 1) -> None:

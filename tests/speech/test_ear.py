@@ -172,6 +172,18 @@ def test_what_was_heard_last_waits_for_nothing_that_does_not_come(detector: Dete
     check(heard.closed, said)
 
 
+@pytest.mark.parametrize("late", [0.5, 1.1, 3.0])
+def test_sound_that_comes_late_is_not_cut_for_it(detector: Detector, late: float):
+    """A stall that lasts, or a clock that is placed too early."""
+    sound, said = script([sentences()[0], 1.0, sentences()[1], 2.0])
+    heard = Heard(detector)
+    for n, packet in enumerate(packets(sound)):
+        heard.voice.feed(packet, arrival=BEGAN + n * PACKET + late)
+        if n % 3 == 2:
+            heard.closed += heard.ear.listen(detector, BEGAN + (n + 1) * PACKET + late)
+    check(heard.closed, said)
+
+
 def test_a_level_that_tells_of_silence_closes_as_soon_as_silence_would(detector: Detector):
     sound, said = script([sentences()[0], 3.0])
     heard = Heard(detector)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -136,11 +138,17 @@ def test_speech_without_any_pause_is_cut_all_the_same():
 
 def test_what_is_overdue_is_closed_and_may_go_on_as_another():
     told = Told().pause(1).speak(1)
-    assert told.segmenter.overdue(told.now + 0.3) == []
-    [speech] = told.segmenter.overdue(told.now + 0.75)
+    assert told.segmenter.overdue(told.now + 0.3, 0.65) == []
+    [speech] = told.segmenter.overdue(-math.inf, 0.75)
     assert speech.end == pytest.approx(told.now, abs=0.05)
     told.speak(1).pause(1)
     assert told.closed[0].start == pytest.approx(speech.end, abs=0.05)
+
+
+def test_what_the_sender_told_of_silence_closes_what_is_open():
+    told = Told().pause(1).speak(1)
+    assert told.segmenter.overdue(told.now + 0.6, -math.inf) == []
+    assert len(told.segmenter.overdue(told.now + 0.75, -math.inf)) == 1
 
 
 def test_the_end_closes_what_is_open():
