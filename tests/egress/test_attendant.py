@@ -17,7 +17,7 @@ import skia
 from pydantic import BaseModel, ConfigDict
 
 from egress import attendant as attendant_module
-from egress import telling
+from egress import composite, telling
 from egress.attendant import Attendant
 from egress.call.connector import Attending, RoomTeller
 from egress.call.model import (
@@ -47,6 +47,7 @@ from egress.protocol import (
     LayoutSettings,
     Moderated,
     PartClosed,
+    Received,
     Refused,
     Report,
     Warned,
@@ -425,6 +426,26 @@ async def test_a_room_that_has_ended_is_told_nothing(call: PlayedCall, play: Pla
     await scene.close()
     assert len(call.room) == 1
     assert call.left.is_set()
+
+
+async def test_how_the_call_came_in_so_far_is_told_now_and_then_until_it_is_stopped(
+    call: PlayedCall, play: PlayScene, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(composite, "SO_FAR", 0.9)
+    scene = await play(call, quality="audio-only")
+    call.tell(Connected(), Joined(ANNA), TrackAdded(ANNA.session_id, AUDIO, FakeTrack("audio", "opus")))
+    scene.attendant.direct(Directions(moderation=(Moderated(user_id="anna", audio="silence"),)))
+    await scene.begun()
+    await scene.until(lambda: len(scene.found(Received)) == 2)
+    scene.attendant.stop("e1", "enough")
+    await scene.until(lambda: scene.found(EgressEnded))
+    final = scene.found(EgressEnded)[0].reception
+    assert final is not None and not final.unfinished
+    one, two = (report.reception for report in scene.found(Received))
+    assert one.unfinished and one.start_time == two.start_time == final.start_time
+    assert one.end_time < two.end_time <= final.end_time
+    [spell] = two.participants[0].moderation
+    assert (spell.start_time, spell.end_time, spell.audio) == (two.start_time, two.end_time, "silence")
 
 
 async def test_of_two_egresses_each_tells_its_own_time(call: PlayedCall, play: PlayScene):
