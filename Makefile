@@ -14,7 +14,7 @@ demo: ## Record a call of three guests inside this machine, and show what came o
 	@sh scripts/setup.sh demo
 	@.venv/bin/wallflower demo
 
-test: ## Run the tests (a real Janus and LiveKit, real browsers and databases where root lets us; 40 minutes)
+test: ## Run the tests (a real Janus and LiveKit, real browsers and databases where root lets us; 50 minutes)
 	@sh scripts/setup.sh test
 	@sh scripts/test.sh
 

@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import clips, css, files, live, messages, painting, scenes, speech, unseen
+from bench import clips, css, files, layouts, live, messages, painting, scenes, speech, unseen
 from bench.processor import Snapshot
 from egress.protocol import CompositeRecording, Quality
 from tests.rig import janus, livekit
@@ -244,13 +244,24 @@ def _show_scenes(told: list[dict[str, Any]]) -> None:
 def _show_css(told: dict[str, Any]) -> None:
     table = Table(title="A style sheet over a layout", title_justify="left", show_header=False)
     table.add_row("processor time", f"none: {told['void']}" if told["void"] else f"× [bold]{told['ratio']:.2f}[/]")
-    for run in told["runs"]:
-        table.add_row(
-            "with a style sheet" if run["styled"] else "without",
-            f"{run['cores']:.3f} cores over {run['seconds']:.0f} s, {run['pictures']} pictures, "
-            f"{run['pictures_dropped']} left out",
-        )
+    for kind in ("with_it", "without"):
+        for run in told[kind]:
+            table.add_row("with a style sheet" if kind == "with_it" else "without", _cost(run))
     Console(width=max(Console().width, 100)).print(table)
+
+
+def _show_layouts(told: dict[str, Any]) -> None:
+    table = Table(title="Layouts: a call of nine at 720p", title_justify="left", show_header=False)
+    for name, run in told.items():
+        table.add_row(name, _cost(run))
+    Console(width=max(Console().width, 100)).print(table)
+
+
+def _cost(run: dict[str, Any]) -> str:
+    return (
+        f"{run['cores']:.3f} cores over {run['seconds']:.0f} s, {run['pictures']} pictures, "
+        f"{run['pictures_dropped']} left out"
+    )
 
 
 def main() -> int:
@@ -259,11 +270,11 @@ def main() -> int:
     parser.add_argument("--tries", type=int, default=3, help="how often starting and stopping is timed")
     parser.add_argument("--out", type=Path, default=Path("bench-out"))
     parser.add_argument("--messages", type=int, default=messages.COUNT, help="how many messages are sent")
-    alone = ("css", "live", "messages", "painting", "scenes", "speech", "unseen")
+    alone = ("css", "layouts", "live", "messages", "painting", "scenes", "speech", "unseen")
     parser.add_argument("--only", choices=alone, help="measure this alone")
     given = parser.parse_args()
     reason = janus.why_not()
-    if reason is not None and given.only not in ("css", "messages", "painting", "scenes", "speech"):
+    if reason is not None and given.only not in ("css", "layouts", "messages", "painting", "scenes", "speech"):
         _say(f"nothing is measured: {reason}")
         return 1
     told: dict[str, Any] = {}
@@ -277,6 +288,9 @@ def main() -> int:
         if given.only in (None, "css"):
             compared = asyncio.run(css.compare(Path(folder), given.seconds, _say))
             told["css"] = asdict(compared) | {"ratio": compared.ratio, "void": compared.void}
+        if given.only in (None, "layouts"):
+            costs = asyncio.run(layouts.run(Path(folder), given.seconds / 2, _say))
+            told["layouts"] = {name: asdict(cost) for name, cost in costs.items()}
         if given.only in (None, "speech"):
             told["speech"] = asyncio.run(_measure_speech(Path(folder), given.seconds))
         if given.only in (None, "unseen"):
@@ -290,6 +304,8 @@ def main() -> int:
         _show_scenes(told["scenes"])
     if "css" in told:
         _show_css(told["css"])
+    if "layouts" in told:
+        _show_layouts(told["layouts"])
     if told.get("queue"):
         _show_messages(told["queue"])
     if "painting" in told:

@@ -27,7 +27,8 @@ _PATCH_COST = 2500
 
 def keep_of(black: Pixels, white: Pixels) -> Pixels:
     """How much of a video can be seen, 0 to 255, of (h, w, 3) stills."""
-    shares: Pixels = np.clip(white.astype(np.int16) - black, 0, 255).mean(axis=2, dtype=np.float32).astype(np.uint8)
+    # All channels tell the same, as far as a page treats a video's colours alike.
+    shares: Pixels = np.where(white[..., 1] > black[..., 1], white[..., 1] - black[..., 1], 0).astype(np.uint8)
     return shares
 
 
@@ -54,7 +55,7 @@ def patches(black: Pixels, keep: Pixels, slots: Sequence[Rect]) -> Iterator[tupl
 
     Slots are told the lowest first. What lies where two overlap belongs to the upper one, and to no patch of the lower.
     """
-    covered = (keep != 255) | (black != 0).any(axis=2)
+    covered = (keep != 255) | ((black[..., 0] | black[..., 1] | black[..., 2]) != 0)
     for number, slot in enumerate(slots):
         own = np.ones((slot.height, slot.width), bool)
         for upper in slots[number + 1 :]:

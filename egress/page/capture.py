@@ -167,8 +167,11 @@ async def _scratch(found: Chromium) -> AsyncIterator[Path]:
     It lies in the system's scratch folder, which whom the browser runs as can reach, unlike a worker's own.
     """
     folder = private_folder(Path(tempfile.mkdtemp(prefix="wallflower-page-")), found.user)
-    # Reads until we are gone, in whatever way, and those who still write there have gone as well.
-    sweep = 'cat >/dev/null; for pause in 1 1 2; do rm -rf -- "$0" && [ ! -e "$0" ] && exit; sleep $pause; done'
+    # Reads until we are gone, in whatever way. A browser that is dying may still write, so more than once is swept.
+    sweep = (
+        'cat >/dev/null; [ -e "$0" ] || exit; kill -9 -- "-$(cat "$0"/*.pid)" 2>/dev/null; '
+        'for pause in 0 1 2 4 8; do sleep $pause; rm -rf -- "$0"; done'
+    )
     sweeper = await asyncio.create_subprocess_exec(
         *("/bin/sh", "-c", sweep, str(folder)),
         stdin=asyncio.subprocess.PIPE,
@@ -183,4 +186,6 @@ async def _scratch(found: Chromium) -> AsyncIterator[Path]:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         assert sweeper.stdin is not None
         sweeper.stdin.close()
-        await sweeper.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1):
+                await sweeper.wait()
