@@ -96,6 +96,7 @@ class Attendant:
         fps = next((spec.video.fps for spec in job.egresses if isinstance(spec, CompositeRecording)), 30)
         self._stage = Stage(fps, job.delay)
         self.state.direct(job.directions)
+        self.transcribing.direct(job.directions)
         self._atelier = Atelier(job.guard.guard(), self._warnings.unavailable, self._warnings.layout)
         self._attendance: Attendance | None = None
         self._video: dict[TrackKey, VideoSource] = {}
@@ -167,6 +168,7 @@ class Attendant:
     def direct(self, directions: Directions) -> None:
         """Pin and moderate as is said now, in every program."""
         self.state.direct(directions)
+        self.transcribing.direct(directions)
         now = time.monotonic()
         for session_id in self.state.participants:
             self._restrain(session_id, now)

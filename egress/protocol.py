@@ -610,6 +610,8 @@ class SpokenWord(_Said):
     text: str
     start_time: datetime
     end_time: datetime
+    probability: float
+    """How sure the engine is of it, 0 to 1."""
 
 
 class Spoken(_Report):

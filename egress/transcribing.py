@@ -20,6 +20,7 @@ from egress.call.model import CallEvent, Left, Participant, TrackAdded, TrackMut
 from egress.call.state import CallState
 from egress.composite import Tell, utc
 from egress.protocol import (
+    Directions,
     EgressEnded,
     EgressFailed,
     EgressStarted,
@@ -33,7 +34,9 @@ from egress.protocol import (
     Warned,
 )
 from egress.rtc.track import MediaTrack
-from egress.speech.contract import Segmenting, SpeechError, Utterance
+from egress.silences import Silences
+from egress.speech.contract import Segmenting, SpeechError, Utterance, Word
+from egress.speech.languages import AUTO
 from egress.speech.listening import Hearing
 from egress.speech.recognizer import Recognizer, RecognizerSettings
 
@@ -44,6 +47,8 @@ LAST_WORDS = 20.0
 ENGINE_AWAY = 90.0
 """Seconds in which nothing at all could be made into text, after which the egresses fail."""
 SPEECH_LOST = "speech_lost"
+NOT_UNDERSTOOD = "language_not_understood"
+NOT_TRANSLATED = "language_not_translated"
 MOST_SPEAKERS = 2000
 """People who have spoken, of whom it is known who they were."""
 TRANSLATED_LATER = 0.001
@@ -94,9 +99,10 @@ class Transcribing:
         self._speakers: dict[str, Participant] = {}
         self._language = "en"
         self._offset = time.time() - time.monotonic()
+        self._silences = Silences()
         self._failing_since: float | None = None
         self._warned: set[str] = set()
-        """Ways in which speech was lost of which people know."""
+        """Ways in which speech was lost, and languages that the engine does not know, of which people know."""
         self._closing: asyncio.Task[None] | None = None
         """What is still to be made into text of what was heard."""
         self._finishing: set[asyncio.Task[None]] = set()
@@ -145,6 +151,11 @@ class Transcribing:
         self._language = language
         return True
 
+    def direct(self, directions: Directions) -> None:
+        """Who is silenced from now on: nothing is written of what they say."""
+        silenced = (one.user_id for one in directions.moderation if one.audio == "silence")
+        self._silences.direct(silenced, self._wall(time.monotonic()))
+
     def look(self) -> None:
         """The call is attended: begin what waits for that."""
         waiting = [e for e in self.egresses.values() if not e.started and not e.stopping and not e.over.is_set()]
@@ -177,6 +188,8 @@ class Transcribing:
                 pass
 
     def progress(self, participants: int) -> None:
+        if self._recognizer is not None and self._recognizer.engine is not None:
+            self._compare(self._recognizer.settings, self._recognizer.engine)
         for egress in self.egresses.values():
             if egress.started and not egress.over.is_set():
                 at, egress_id = utc(time.time()), egress.spec.egress_id
@@ -295,7 +308,7 @@ class Transcribing:
         who = self._who(utterance.speaker)
         if not utterance.text or not wanted or who is None:
             return
-        if self._state.moderation(who.session_id).audio == "silence":
+        if self._silences.touch(who.user_id, utterance.start, utterance.end):
             return
         self._say(self._spoken(utterance, who, wanted), wanted)
         translations = ((t, text) for t, text in utterance.translations.items() if text)
@@ -304,13 +317,35 @@ class Transcribing:
             if some:
                 self._say(self._spoken(utterance, who, some, target, text, number * TRANSLATED_LATER), some)
 
+    def _compare(self, wanted: RecognizerSettings, engine: Mapping[str, Any]) -> None:
+        """Warn once of each language that is wanted and that the engine does not know."""
+        spoken, known = wanted.language, engine.get("languages", [])
+        if spoken != AUTO and known and spoken not in known:
+            self._warn(
+                f"{NOT_UNDERSTOOD} {spoken}",
+                NOT_UNDERSTOOD,
+                f"the model of this site does not understand '{spoken}', only {', '.join(known)}: what is written "
+                "will be wrong; start with another language, or name another speech.model",
+            )
+        for target in wanted.translate_to:
+            if target != spoken and target not in engine.get("translates_to", []):
+                self._warn(
+                    f"{NOT_TRANSLATED} {target}",
+                    NOT_TRANSLATED,
+                    f"nothing here translates into '{target}': name a translation model as speech.translators.{target}",
+                )
+
+    def _warn(self, key: str, code: str, message: str) -> None:
+        if key not in self._warned:
+            self._warned.add(key)
+            log.warning("%s", message)
+            self._tell(Warned(at=utc(time.time()), code=code, message=message))
+
     def _on_failure(self, utterance: Utterance) -> None:
         assert utterance.failure is not None
         now = time.monotonic()
         code, message = utterance.failure.code, utterance.failure.message
-        if code not in self._warned:
-            self._warned.add(code)
-            self._tell(Warned(at=utc(time.time()), code=SPEECH_LOST, message=f"something said is lost: {message}"))
+        self._warn(code, SPEECH_LOST, f"something said is lost: {message}")
         self._failing_since = self._failing_since or now
         if now - self._failing_since >= ENGINE_AWAY:
             for egress in self.egresses.values():
@@ -343,7 +378,7 @@ class Transcribing:
         later: float = 0.0,
     ) -> Spoken:
         assert self._job.speech is not None
-        words = [] if target else [_word(w.text, w.start, w.end) for w in utterance.words]
+        words = [] if target else [_word(word) for word in utterance.words]
         return Spoken(
             at=utc(time.time()),
             id=str(uuid.uuid4()),
@@ -385,8 +420,13 @@ def _moment(seconds: float) -> Any:
     return utc(round(seconds, 3))
 
 
-def _word(text: str, start: float, end: float) -> SpokenWord:
-    return SpokenWord(text=text.strip(), start_time=_moment(start), end_time=_moment(end))
+def _word(word: Word) -> SpokenWord:
+    return SpokenWord(
+        text=word.text.strip(),
+        start_time=_moment(word.start),
+        end_time=_moment(word.end),
+        probability=word.probability,
+    )
 
 
 def _write(journal: Path, spoken: Spoken) -> None:

@@ -16,6 +16,8 @@ ADVANTAGE = 1.5
 """By how much somebody must be more active than the dominant speaker to take over."""
 TAKE_OVER = 0.4
 """Seconds for which somebody must have spoken to become dominant."""
+LEAD = 0.4
+"""Seconds of silence after which the dominant speaker can be followed by anybody."""
 
 
 @dataclass(slots=True)
@@ -62,7 +64,13 @@ class Speakers:
     def dominant(self, now: float) -> str | None:
         """Who leads the conversation; stays with the last one while nobody speaks."""
         # Who has fallen silent has no lead left: the next to speak is not kept waiting for it to fade.
-        speaking = [(who, voice) for who, voice in self._voices.items() if self.is_speaking(who, now)]
+        leader = self._voices.get(self._dominant) if self._dominant else None
+        led = leader is not None and now - leader.last_loud <= LEAD
+        speaking = [
+            (who, voice)
+            for who, voice in self._voices.items()
+            if self.is_speaking(who, now) and (led or who != self._dominant)
+        ]
         best = max(speaking, key=lambda item: _activity(item[1], now), default=None)
         if best is None or best[0] == self._dominant:
             return self._dominant
@@ -70,8 +78,7 @@ class Speakers:
         assert voice.loud_since is not None
         if voice.last_loud - voice.loud_since < TAKE_OVER and self._dominant is not None:
             return self._dominant
-        current = next((voice for who, voice in speaking if who == self._dominant), None)
-        if current is None or _activity(voice, now) > _activity(current, now) * ADVANTAGE:
+        if leader is None or not led or _activity(voice, now) > _activity(leader, now) * ADVANTAGE:
             self._dominant = session_id
         return self._dominant
 

@@ -101,8 +101,14 @@ class Answering:
             ]
             if not rows:
                 continue
-            texts = one.translate([said[row].text for row in rows], [said[row].language for row in rows])
-            for row, text in zip(rows, texts, strict=True):
+            try:
+                texts = one.translate([said[row].text for row in rows], [said[row].language for row in rows])
+                translated = list(zip(rows, texts, strict=True))
+            except Exception:
+                # What was said is known all the same.
+                log.exception("the translator into %s failed on %d texts", target, len(rows))
+                continue
+            for row, text in translated:
                 said[row] = replace(said[row], translations={**said[row].translations, target: text})
 
 

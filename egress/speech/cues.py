@@ -21,6 +21,9 @@ LONGEST = 7.0
 """Seconds of one cue at the most."""
 SHORTEST = 5 / 6
 """Seconds of one cue at the least, where nobody else needs the place."""
+READABLE = 20.0
+"""Columns that are read in a second; a text that was said faster, or in no time, is shown for longer where the speaker
+says nothing else then."""
 _PIECES = regex.compile(r"\s+|[^\s\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]+|\X")
 _CLUSTERS = regex.compile(r"\X")
 _STOPS = tuple(".!?,;:…。！？、，；：")
@@ -55,11 +58,14 @@ def cues(
     left out. ``names`` are what speakers are called, by id.
     """
     made: list[Cue] = []
-    for line in sorted(lines, key=lambda line: (line.start, line.stop)):
+    ahead: dict[str, float] = {}
+    for line in sorted(lines, key=lambda line: (line.start, line.stop), reverse=True):
         if line.stop <= zero or (until is not None and line.start >= until):
             continue
         name = line.name or (names or {}).get(line.speaker_id) or line.speaker_id
-        made += _of_line(line, zero, name)
+        made += reversed(_of_line(line, zero, name, ahead.get(line.speaker_id, math.inf)))
+        ahead[line.speaker_id] = line.start
+    made.reverse()
     made.sort(key=lambda cue: cue.start)
     return _apart(made)
 
@@ -84,7 +90,8 @@ def width(text: str) -> int:
     )
 
 
-def _of_line(line: Line, zero: float, name: str) -> list[Cue]:
+def _of_line(line: Line, zero: float, name: str, ahead: float) -> list[Cue]:
+    """``ahead`` is when the speaker says the next thing."""
     pieces = _pieces(line.text)
     if not pieces:
         return []
@@ -96,6 +103,9 @@ def _of_line(line: Line, zero: float, name: str) -> list[Cue]:
         if all(one is not None for one in laid) or count >= len(pieces):
             break
         count += 1
+    if len(groups) > 1:
+        wanted = sum(max(SHORTEST, sum(piece.width for piece in group) / READABLE) for group in groups)
+        stop = max(stop, min(start + wanted, ahead))
     edges = _edges(groups, line, start, stop)
     return [
         Cue(edges[n] - zero, min(edges[n + 1], edges[n] + LONGEST) - zero, name, one or (_joined(groups[n]),))

@@ -43,7 +43,7 @@ def txt(lines: Iterable[Line], zero: float, names: Mapping[str, str] | None = No
             turns[-1][2].append(text)
         else:
             turns.append((max(line.start - zero, 0.0), name, [text]))
-    return "".join(f"[{_clock(at, '.')[:8]}] {name}: {' '.join(said)}\n" for at, name, said in turns)
+    return "".join(f"[{_clock(at, '.')[:-4]}] {name}: {' '.join(said)}\n" for at, name, said in turns)
 
 
 def _clock(seconds: float, point: str) -> str:

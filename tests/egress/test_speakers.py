@@ -118,22 +118,6 @@ def test_levels_that_come_late_or_out_of_order_do_no_harm():
     assert speakers.is_speaking("a", 13)
 
 
-def test_who_speaks_after_somebody_has_fallen_silent_leads_within_half_a_second() -> None:
-    speakers = Speakers()
-    for step in range(80):
-        speakers.hear("a", -20.0, step * 0.05)
-        speakers.dominant(step * 0.05)
-    taken = None
-    for step in range(100, 140):
-        now = step * 0.05
-        speakers.hear("a", -90.0, now)
-        speakers.hear("b", -20.0, now)
-        if speakers.dominant(now) == "b":
-            taken = now - 5.0
-            break
-    assert taken is not None and taken <= 0.5
-
-
 @pytest.mark.parametrize("levels", [(-20.0, -20.0), (-10.0, -35.0), (-20.0, -38.0)])
 @pytest.mark.parametrize("gap", [0.0, 0.3, 0.65, 1.0, 2.0])
 @pytest.mark.parametrize("sends", [True, False], ids=["silence is sent", "nothing is sent"])
@@ -148,5 +132,5 @@ def test_the_next_speaker_need_not_outweigh_what_is_left_of_the_one_before(
     now = begins
     while speakers.dominant(now) != "b":
         now = speak(speakers, now, now + 0.02, **silence, b=levels[1])
-        assert now - begins < max(TAKE_OVER, HANGOVER - gap) + 0.1
+        assert now - begins < TAKE_OVER + 0.1
     assert now - begins >= TAKE_OVER, "a word alone does not take the lead"

@@ -15,18 +15,23 @@ from egress.call.model import Joined, Left, Participant
 from egress.call.state import CallState
 from egress.protocol import (
     ClosedCaptions,
+    Directions,
     EgressEnded,
     EgressFailed,
     EgressStarted,
     EgressStopped,
     Job,
+    Moderated,
     Report,
     SpeechService,
     SpeechSpec,
     Spoken,
     Transcription,
+    Warned,
 )
+from egress.silences import KEPT, Silences
 from egress.speech.contract import Failure, Utterance, Word
+from egress.speech.wire import message
 from egress.transcribing import Transcribing
 
 ZOE = Participant("p1", "zoe", "Zoë", ("host", "user"), "https://pictures.example/zoe.png")
@@ -77,7 +82,7 @@ async def test_what_is_said_is_told_with_who_said_it(call: Call) -> None:
     call.begin(ClosedCaptions(egress_id="c"), Transcription(egress_id="t", words=True))
     start = time.time()
     call.say(
-        "good morning", start, words=(Word("good", start, start + 0.4, 1.0), Word(" morning", start, start + 1, 1.0))
+        "good morning", start, words=(Word("good", start, start + 0.4, 1.0), Word(" morning", start, start + 1, 0.7))
     )
     (spoken,) = call.spoken()
 
@@ -89,7 +94,7 @@ async def test_what_is_said_is_told_with_who_said_it(call: Call) -> None:
         "scripted",
     )
     assert spoken.egress_ids == ["c", "t"]
-    assert [word.text for word in spoken.words] == ["good", "morning"]
+    assert [(word.text, word.probability) for word in spoken.words] == [("good", 1.0), ("morning", 0.7)]
     assert spoken.start_time.timestamp() == pytest.approx(start, abs=0.001)
     await call.speech.close("over")
 
@@ -157,6 +162,35 @@ async def test_who_has_left_is_still_known_by_what_they_said(call: Call) -> None
     await call.speech.close("over")
 
 
+async def test_who_is_silenced_is_judged_by_when_it_was_said(call: Call) -> None:
+    call.begin(ClosedCaptions(egress_id="c"))
+    call.speech.egresses["c"].began = time.time() - 100
+    call.say("before", time.time() - 50)
+    call.speech.direct(Directions(moderation=(Moderated(user_id="zoe", audio="silence"),)))
+    begun = time.time()
+    call.say("late text of before", begun - 5)
+    call.say("in the middle of it", begun - 0.5)
+    call.speech._remember(ZOE)
+    call.state.apply(Left("p1"), time.monotonic())
+    call.say("silenced and gone", begun + 0.1)
+    call.speech.direct(Directions())
+    call.say("late text of then", begun - 0.9, end=begun + 0.01)
+    call.say("after", time.time() + 0.1)
+
+    assert [spoken.text for spoken in call.spoken()] == ["before", "late text of before", "after"]
+
+
+def test_silences_are_forgotten_in_time() -> None:
+    silences = Silences()
+    silences.direct({"zoe"}, 10.0)
+    silences.direct({"zoe"}, 2000.0)
+    assert silences.touch("zoe", 1000.0, 1001.0)
+    silences.direct(set(), 3000.0)
+    assert silences.touch("zoe", 2999.0, 3001.0)
+    silences.direct(set(), 3000.0 + KEPT + 1)
+    assert not silences.touch("zoe", 2999.0, 3001.0)
+
+
 async def test_without_an_engine_nothing_begins(tmp_path: Path) -> None:
     call = Call(tmp_path, engine=False)
     call.begin(ClosedCaptions(egress_id="c"))
@@ -184,6 +218,27 @@ async def test_one_that_gets_no_text_for_long_fails_and_a_text_in_between_counts
     assert isinstance(failed, EgressFailed)
     assert (failed.code, failed.error) == ("engine_away", "no engine answers")
     await call.speech.close("over")
+
+
+async def test_languages_that_the_engine_does_not_know_are_warned_of_once(call: Call, tmp_path: Path) -> None:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(message({"op": "hello", "languages": ["en"], "translates_to": ["de"]}))
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_unix_server(greet, tmp_path / "engine.sock"):
+        call.begin(ClosedCaptions(egress_id="c", language="fr", translate_to=("de", "es", "fr")))
+        async with asyncio.timeout(10):
+            while "warned" not in call.kinds():
+                call.speech.progress(1)
+                await asyncio.sleep(0.02)
+        call.speech.progress(1)
+        warnings = [report for report in call.told if isinstance(report, Warned)]
+        await call.speech.close("over")
+
+    assert [warning.code for warning in warnings] == ["language_not_understood", "language_not_translated"]
+    assert "'fr', only en" in warnings[0].message
+    assert "speech.translators.es" in warnings[1].message
 
 
 async def test_a_language_that_cannot_be_is_left_alone(call: Call) -> None:

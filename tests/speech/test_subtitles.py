@@ -72,6 +72,16 @@ def test_short_cues_are_shown_a_little_longer_but_not_into_the_speakers_next():
     assert told[2].end == pytest.approx(5 + SHORTEST)
 
 
+def test_a_long_text_that_took_no_time_can_be_read_where_the_speaker_says_nothing_else():
+    told = cues([line(5, 5, LONG)], ZERO)
+    assert len(told) > 2
+    assert all(cue.end - cue.start >= width(" ".join(cue.lines)) / 25 for cue in told)
+    assert all(a.end == pytest.approx(b.start) for a, b in itertools.pairwise(told))
+    hurried = cues([line(5, 5, LONG), line(8, 9, "well")], ZERO)
+    assert hurried[-2].end == pytest.approx(8)
+    assert all(cue.end - cue.start >= 0.5 for cue in hurried)
+
+
 def test_two_at_once_overlap_in_webvtt_and_take_turns_in_subrip():
     lines = [line(1, 4, "I think that"), line(1.2, 3, "no", "bob"), line(3.5, 5, "wait", "bob")]
     assert "00:00:01.000 --> 00:00:04.000" in vtt(lines, ZERO)
@@ -99,6 +109,7 @@ def test_what_was_said_outside_the_media_is_left_out():
 
 def test_text_to_read_has_a_paragraph_for_each_turn():
     lines = [line(1, 2, "hello"), line(3, 4, "all"), line(65, 66, "hi", "bob")]
+    assert txt([line(400_000, 400_001, "late")], ZERO) == "[111:06:40] ann: late\n"
     assert txt(lines, ZERO, {"ann": "Ann"}) == "[00:00:01] Ann: hello all\n[00:01:05] bob: hi\n"
 
 

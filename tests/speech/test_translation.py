@@ -56,6 +56,15 @@ def test_each_text_is_translated_into_what_is_wanted_of_it(answering: Answering)
     assert [u.language for u in told] == ["de", "en", "de", "de"]
 
 
+def test_a_translator_that_fails_costs_its_translation_alone(answering: Answering, monkeypatch: pytest.MonkeyPatch):
+    def fail(*texts: object) -> list[str]:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(answering._translators["fr"], "translate", fail)
+    [told] = answering.answer([asked(4, "fr", "de")])
+    assert (told.failure, told.text, dict(told.translations)) == (None, "hello", {"de": "hallo"})
+
+
 def test_the_targets_are_known(answering: Answering):
     assert answering.targets == {"en", "fr", "de"}
 

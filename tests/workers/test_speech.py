@@ -185,6 +185,14 @@ def test_what_the_settings_disable_is_refused_and_told(site: Site, message: str)
     assert failed["error_code"] == message.replace("start_", "") + "_disabled"
 
 
+def test_what_is_disabled_is_named_where_it_was_asked_for_beside_another(site: Site) -> None:
+    site.send("update_call", settings={"transcription": {"mode": "disabled"}})
+    site.refused("start_closed_captions", egress_id="c1", connector=CONNECTOR, enable_transcription=True)
+    (failed,) = site.events()
+
+    assert (failed["type"], failed["error_code"]) == ("call.closed_captions_failed", "transcription_disabled")
+
+
 @pytest.mark.parametrize(
     ("message", "fields", "sentence"),
     [
@@ -254,7 +262,8 @@ def test_a_caption_is_told_once_as_documented(site: Site) -> None:
 
 
 def test_a_sentence_from_elsewhere_goes_the_same_way(site: Site) -> None:
-    fields = {"speaker_id": "max", "text": " Hello. ", "start_time": "2026-01-05T10:00:00+01:00", "caption_id": "x-1"}
+    fields = {"speaker_id": "max", "text": " Hello. ", "caption_id": "x-1"}
+    fields |= {"start_time": "2026-01-05T10:13:00+01:00", "end_time": "2026-01-05T10:13:02+01:00"}
     assert site.refused("send_closed_caption", **fields).code == 404
     site.start(enable_closed_captions=True)
     site.begin()
@@ -265,8 +274,27 @@ def test_a_sentence_from_elsewhere_goes_the_same_way(site: Site) -> None:
         (line,) = tx.scalars(select(TranscriptLine))
 
     assert event["closed_caption"]["text"] == line.text == "Hello."
-    assert event["closed_caption"]["start_time"] == "2026-01-05T09:00:00.000000Z"
+    assert event["closed_caption"]["start_time"] == "2026-01-05T09:13:00.000000Z"
     assert (line.egress_id, line.speaker_id, line.name) == ("t1", "max", "Max")
+
+
+@pytest.mark.parametrize(
+    ("times", "sentence"),
+    [
+        ({"start_time": "0001-01-01T00:00:00+14:00"}, "start_time: '0001-01-01T00:00:00+14:00' lies outside"),
+        ({"end_time": "9999-12-31T23:59:59-14:00"}, "end_time: '9999-12-31T23:59:59-14:00' lies outside"),
+        ({"start_time": "2099-01-01T00:00:00Z"}, "end_time: 2099-01-01T00:00:00+00:00 lies in the future"),
+        ({"end_time": "1970-01-01T00:00:00Z"}, "end_time: 1970-01-01T00:00:00+00:00 lies before 2026-01-05T09:12:22"),
+        ({"start_time": "2026-01-05T09:13:00Z", "end_time": "2026-01-05T11:03:00Z"}, "10 minutes are allowed"),
+    ],
+)
+def test_a_sentence_that_was_not_said_meanwhile_is_refused(site: Site, times: dict[str, str], sentence: str) -> None:
+    site.start()
+    site.begin()
+    refusal = site.refused("send_closed_caption", speaker_id="max", text="hello", **times)
+
+    assert refusal.code == 400
+    assert sentence in str(refusal)
 
 
 @pytest.mark.parametrize("by_message", [True, False])
@@ -341,7 +369,7 @@ async def test_what_an_attendant_told_nobody_is_in_the_transcript(site: Site) ->
     site.start()
     site.begin()
     told = site.say("told", 1.0)
-    untold = told.model_copy(update={"id": "u", "text": "untold", "start_time": T0})
+    untold = told.model_copy(update={"id": "u", "text": "untold", "name": "A\u2028B", "start_time": T0})
     folder = site.settings.spools / "t1"
     folder.mkdir(parents=True)
     lines = [told.model_dump_json(), untold.model_dump_json(), '{"report": "spoken", "te']

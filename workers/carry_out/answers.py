@@ -101,7 +101,7 @@ def _tell_failure(
     told, code = str(error)[:1000], _ERROR_CODES[error.code]
     kind = _STARTS[message_type]
     if kind != "recording":
-        code = f"{kind}_disabled" if error.code == 403 else code
+        code = error.error_code or code
         event = payloads.speech_failed(kind, cid, egress_id, request.now, told, code)
     else:
         said = _text(fields, "recording_type")

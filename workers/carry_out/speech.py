@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
@@ -30,6 +30,9 @@ from workers.settings import Settings
 _CALLED = {TRANSCRIPTION: "transcription", CLOSED_CAPTIONS: "closed captions"}
 _MODES = {TRANSCRIPTION: "mode", CLOSED_CAPTIONS: "closed_caption_mode"}
 _OTHER = {TRANSCRIPTION: CLOSED_CAPTIONS, CLOSED_CAPTIONS: TRANSCRIPTION}
+ASIDE = timedelta(minutes=1)
+"""By which the clocks of an outside recogniser and of this machine may differ."""
+LONGEST_SENTENCE = timedelta(minutes=10)
 NO_MODEL = "this site makes no text of speech: its settings name no speech.model"
 
 
@@ -88,6 +91,8 @@ def send(tx: Session, settings: Settings, message: SendClosedCaption, request: R
         raise Refused(404, "neither transcription nor closed captions are running")
     sent = datetime.fromtimestamp(request.sent_ms / 1000, UTC)
     start = message.start_time or min(sent, message.end_time or sent)
+    end = message.end_time or max(sent, start)
+    _while_it_runs(start, end, found, request.now)
     language = message.language or effective(settings, call, message.call_cid).transcription.language
     spoken = Spoken(
         at=request.now,
@@ -100,13 +105,27 @@ def send(tx: Session, settings: Settings, message: SendClosedCaption, request: R
         role=message.user.role or "",
         text=message.text.strip(),
         start_time=start,
-        end_time=message.end_time or max(sent, start),
+        end_time=end,
         language="" if language == "auto" else language,
         translated=message.translated,
         service=message.service or "external",
     )
     speech.said(tx, found, spoken, request.now)
     return Outcome([egress.id for egress in found], True)
+
+
+def _while_it_runs(start: datetime, end: datetime, found: list[Egress], now: datetime) -> None:
+    """Raises BadMessage for a sentence that was not said while any of ``found`` ran."""
+    began = min(egress.started_at or egress.created_at for egress in found)
+    if end < began - ASIDE:
+        raise BadMessage(f"end_time: {end.isoformat()} lies before {began.isoformat()}, when what runs began")
+    if end > now + ASIDE:
+        raise BadMessage(f"end_time: {end.isoformat()} lies in the future; it is {now.isoformat()}")
+    if end - start > LONGEST_SENTENCE:
+        raise BadMessage(
+            f"start_time: the sentence would last from {start.isoformat()} to {end.isoformat()}; "
+            f"{LONGEST_SENTENCE.seconds // 60} minutes are allowed"
+        )
 
 
 def _start(
@@ -133,11 +152,10 @@ def _start(
         if getattr(found, _MODES[one]) == "disabled":
             called, name = _CALLED[one], _MODES[one]
             verb = "are" if one == CLOSED_CAPTIONS else "is"
-            raise Refused(
-                403, f"{called} {verb} disabled for this call: its settings say transcription.{name} disabled"
-            )
+            sentence = f"{called} {verb} disabled for this call: its settings say transcription.{name} disabled"
+            raise Refused(403, sentence, error_code=f"{one}_disabled")
     if settings.speech.model is None:
-        raise Refused(403, NO_MODEL)
+        raise Refused(403, NO_MODEL, error_code="no_speech_model")
     running = speech.running(tx, cid, message.session_id)
     if message.language is not None:
         found = found.model_copy(update={"language": message.language})

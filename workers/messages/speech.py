@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic import BaseModel as _BaseModel
 
 from workers.calls.models import Language, SpeechSegmentConfig
@@ -23,8 +23,20 @@ def _moment(value: object) -> object:
         raise ValueError(f"'{shown(str(value))}' is no time such as 2025-02-10T09:15:44.25Z (RFC 3339)") from None
 
 
-Moment = Annotated[AwareDatetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
-"""RFC 3339, with its time zone."""
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"'{value.isoformat()}' lies outside the years 1 to 9999 of UTC") from None
+
+
+Moment = Annotated[
+    AwareDatetime,
+    BeforeValidator(_moment),
+    AfterValidator(_in_utc),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+"""RFC 3339, with its time zone; in UTC once it was read."""
 
 
 class _Start(Message):

@@ -114,7 +114,8 @@ _FORMATS: dict[str, Callable[[list[Line], float], str]] = {"srt": srt, "vtt": vt
 
 def _line(line: TranscriptLine) -> Line:
     words = tuple(
-        Word(one["text"], _seconds(one["start_time"]), _seconds(one["end_time"]), 1.0) for one in line.words or ()
+        Word(one["text"], _seconds(one["start_time"]), _seconds(one["end_time"]), one["probability"])
+        for one in line.words or ()
     )
     return Line(
         start=line.start_time.timestamp(),
@@ -135,7 +136,7 @@ def _journaled(folder: Path, egress_id: str) -> list[Spoken]:
     """What attendants on this host wrote down for that egress. The last line of one that died may be torn."""
     found: list[Spoken] = []
     for path in sorted(folder.glob(JOURNALS)):
-        for text in path.read_text("utf-8", "replace").splitlines():
+        for text in path.read_text("utf-8", "replace").split("\n"):
             with contextlib.suppress(ValidationError):
                 spoken = Spoken.model_validate_json(text)
                 if egress_id in spoken.egress_ids:
