@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import BrowserContext, ConsoleMessage, Page, Playwright
+from playwright.async_api import BrowserContext, ConsoleMessage, Page, Playwright, Response
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
@@ -81,6 +81,7 @@ class Visit:
         self._page: Page | None = None
         self._folder: Path | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._setting_up: asyncio.Task[None] | None = None
         self._closing = False
 
     async def open(self, folder: Path, environment: Mapping[str, str]) -> None:
@@ -117,15 +118,18 @@ class Visit:
             if self._trouble.done():
                 raise self._trouble.result() from None
             raise PageTrouble("browser_failed", f"the browser failed: {_first_line(error)}") from None
+        page.on("response", self._answered)
         self._do(self._introduce(page))
         self._do(self._feel(page))
 
-    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+    def _do(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def _listen(self, context: BrowserContext, page: Page) -> None:
+        page.on("domcontentloaded", self._begun)
         page.on("console", self._said)
         page.on("pageerror", lambda error: self._console.take("uncaught", str(error)))
         page.on("crash", lambda _: self._fail("page_crashed", "the page crashed"))
@@ -204,14 +208,34 @@ class Visit:
             self._ready.set_result(now)
 
     def _fail(self, code: str, message: str) -> None:
+        self._trouble_is(PageTrouble(code, message))
+
+    def _trouble_is(self, trouble: PageTrouble) -> None:
         if not self._closing and not self._trouble.done():
-            self._trouble.set_result(PageTrouble(code, message))
+            self._trouble.set_result(trouble)
+
+    def _begun(self, page: Page) -> None:
+        """There is a document: the first one, or one to which the page went by itself. Each is told of the call."""
+        if self._setting_up is not None:
+            self._setting_up.cancel()
+        if not self._closing:
+            self._setting_up = self._do(_quietly(self._set_up(page)))
+
+    def _answered(self, response: Response) -> None:
+        """Something that the page asked for later is answered: perhaps where it went by itself."""
+        with contextlib.suppress(PlaywrightError):  # what a worker asks for has no frame
+            request = response.request
+            if response.status < 400 or not request.is_navigation_request() or request.frame.parent_frame is not None:
+                return
+            log.info("the page went by itself to what answers with the HTTP status %d", response.status)
+            if REFUSED in response.headers and self._not_allowed:
+                self._trouble_is(led_away(self._errand.shown, self._not_allowed[-1]))
+            else:
+                self._trouble_is(refused(f"{self._errand.shown} went by itself to a page that", response.status))
 
     async def _introduce(self, page: Page) -> None:
-        """Tell an app of the call, and wait for it to be ready."""
-        await asyncio.gather(
-            _quietly(self._set_up(page)), _quietly(self._find_marker(page)), _quietly(self._settle(page))
-        )
+        """Wait for the page to be ready."""
+        await asyncio.gather(_quietly(self._find_marker(page)), _quietly(self._settle(page)))
 
     async def _set_up(self, page: Page) -> None:
         if self._errand.setup is not None:

@@ -62,6 +62,28 @@ async def test_an_app_is_told_in_both_ways_and_recorded_from_its_marker_on(tmp_p
     assert (judged.pictures.width, judged.pictures.height) == (640, 360)
 
 
+async def test_an_app_that_loads_itself_anew_is_told_again(tmp_path: Path):
+    async with PageServer() as server:
+        page = {"url": server.url(marker=1, reloads=0.5), "token": TOKEN}
+        async with ByHand(tmp_path, page, kind="composite_recording", layout={"name": "custom"}, duration=1.0) as told:
+            await told.told("egress_ended")
+        first, second = server.told
+    assert first == second
+
+
+@pytest.mark.parametrize(("path", "code"), [("/nowhere", "page_refused"), ("/redirect", "url_refused")])
+async def test_a_page_that_goes_by_itself_to_what_is_refused_is_stopped_with_that_reason(
+    tmp_path: Path, path: str, code: str
+):
+    async with PageServer() as server:
+        page = {"url": server.url(seconds=60, leaves=path), "app": False}
+        async with ByHand(tmp_path, page) as attendant:
+            closed = await attendant.told("part_closed")
+            failed = await attendant.told("egress_failed")
+    assert failed["code"] == code
+    assert closed["size"] > 0
+
+
 async def test_a_page_that_says_nothing_is_recorded_four_seconds_after_it_loaded(tmp_path: Path):
     async with PageServer() as server:
         page = {"url": server.url(), "app": False}

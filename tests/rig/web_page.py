@@ -7,6 +7,8 @@ pictures below; it hums, and beeps on the whole second. What else it does, its q
 - ``marker=N``: it is an app with ``window.setupLayout``, and shows the marker N to N + 1 seconds after that was called;
 - ``complains=…``, ``throws=…``: a line on its console with that, an uncaught error;
 - ``fetches=URL``: it tries to get something;
+- ``reloads=N``: it loads itself anew, once, N seconds after it was loaded;
+- ``leaves=PATH``: it goes there two seconds after it was loaded;
 - ``hangs=N``: it never answers again after N seconds.
 
 Its colour is that of :data:`BEFORE` until it said that it is ready, then of :data:`DURING`, then of :data:`AFTER`.
