@@ -99,8 +99,8 @@ class Segmenter:
     def overdue(self, silent_until: float, idle: float) -> list[Speech]:
         """Close what nobody goes on with.
 
-        The sender told of silence until ``silent_until`` (seconds of the windows' clock), or nothing has come for ``idle``
-        seconds. How late it comes is no matter.
+        The sender told of silence until ``silent_until`` (seconds of the windows' clock), or nothing has come for
+        ``idle`` seconds. How late it comes is no matter.
         """
         silence = self.segmenting.silence_duration_ms / 1000
         if not self._speaking or (silent_until - self._end(self._last) < silence and idle < silence):
