@@ -23,7 +23,7 @@ from tests.rig import picture, sound
 EXECUTABLE = Path("/usr/bin/chromium")
 MEDIA = Path(__file__).with_name("chromium_media.js")
 _PAGE = Path(__file__).with_name("chromium_page.html")
-_FLAGS = [
+FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -111,7 +111,7 @@ class Browser:
         try:
             self._playwright = await async_playwright().start()
             self._browser = await self._playwright.chromium.launch(
-                executable_path=str(EXECUTABLE), headless=True, args=_FLAGS
+                executable_path=str(EXECUTABLE), headless=True, args=FLAGS
             )
         except BaseException:
             await self.close()
