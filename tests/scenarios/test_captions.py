@@ -25,6 +25,7 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
+from egress.call.loopback.guests import FPS, KEY_INTERVAL
 from egress.call.loopback.lines import LEAD, LINES, TURN
 from tests.rig.loopback import LoopbackRoom
 from tests.rig.product import Product, moment
@@ -205,12 +206,17 @@ def test_nothing_is_told_twice_and_little_is_lost(call: Spoken) -> None:
 
 def test_times_are_those_of_the_speech(call: Spoken) -> None:
     starts, ends = [], []
-    for said in call.captions[:-1]:
-        truth = call.began + call.turn(said) * TURN + LEAD
-        starts.append(abs(said.start - truth))
-        sounding = {line: end - LEAD for line, _, end in heard(said.speaker)}.get(said.text.strip().lower())
-        if sounding is not None:
-            ends.append(abs(said.end - truth - sounding))
+    for of_one in (True, False):  # attendant, and the one after it
+        told = [said for said in call.captions[:-1] if (said.start < call.killed["attendant"]) is of_one]
+        truths = [call.began + call.turn(said) * TURN + LEAD for said in told]
+        # Each listener hears the room's time shifted by less than a key frame interval, and always by the same.
+        shift = float(np.median([said.start - truth for said, truth in zip(told, truths, strict=True)]))
+        assert -0.05 <= shift < KEY_INTERVAL / FPS + 0.05
+        for said, truth in zip(told, truths, strict=True):
+            starts.append(abs(said.start - truth - shift))
+            sounding = {line: end - LEAD for line, _, end in heard(said.speaker)}.get(said.text.strip().lower())
+            if sounding is not None:
+                ends.append(abs(said.end - truth - shift - sounding))
 
     assert len(ends) >= 10
     assert np.percentile(starts, 95) <= 0.15
