@@ -208,7 +208,8 @@ class Fake:
     async def obey(self, command: Any) -> None:
         if isinstance(command, Attend | Start | Update | Direct):
             with self.path.with_suffix(".heard").open("a") as heard:
-                heard.write(command.model_dump_json() + "\n")
+                # A test looks for secrets in whatever a run leaves behind.
+                heard.write(command.model_dump_json(exclude={"job": {"connector", "ice"}}) + "\n")
         match command:
             case Hello():
                 if self.job is None:

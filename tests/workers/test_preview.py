@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -208,13 +209,19 @@ def test_the_page_is_for_this_machine_alone(page: tuple[PreviewPage, Path]) -> N
 
 
 def test_the_page_is_served_by_the_command_until_it_is_interrupted(tmp_path: Path) -> None:
-    process = subprocess.Popen([*COMMAND, "grid", "--serve"], stdout=subprocess.PIPE, text=True)
+    # What is started in the background ignores interrupts, and so do its children.
+    process = subprocess.Popen(
+        [*COMMAND, "grid", "--serve"],
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     assert process.stdout is not None
     line = process.stdout.readline()
     url = line.split()[0]
     with urllib.request.urlopen(f"{url}picture.png", timeout=30) as answer:
         assert opened(answer.read()).shape == (720, 1280, 3)
-    process.send_signal(2)
+    process.send_signal(signal.SIGINT)
     assert process.wait(10) == 130
     process.stdout.close()
 
