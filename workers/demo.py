@@ -150,10 +150,10 @@ async def run(seconds: float, settings: Settings, tell: Tell) -> Result:
     said = await asyncio.to_thread(_transcript, found) if speaks else []
     if speaks:
         facts.append(("transcript", _judged(said, seconds)))
-    paths = [_path(file).relative_to(out).as_posix() for file in recorded]
+    films = [demo_page.Film(_path(file).relative_to(out).as_posix(), file.start_time) for file in recorded]
     moments = demo_page.timeline(sent, events)
     page = out / "index.html"
-    text = demo_page.page("A call recorded by Wallflower", paths, facts, moments, events, said)
+    text = demo_page.page("A call recorded by Wallflower", films, facts, moments, events, said)
     await asyncio.to_thread(page.write_text, text, "utf-8")
     return Result(found, events, page, facts, said)
 

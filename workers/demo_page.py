@@ -19,6 +19,14 @@ class Moment:
     more: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Film:
+    """A video: its path relative to the page, and when its first picture was taken."""
+
+    path: str
+    start_time: datetime
+
+
 def timeline(sent: Sequence[tuple[datetime, str]], events: Sequence[dict[str, Any]]) -> list[Moment]:
     """Messages and events on one line of time."""
     told = [(datetime.fromisoformat(e["created_at"]), e["type"], _more(e)) for e in events]
@@ -29,16 +37,16 @@ def timeline(sent: Sequence[tuple[datetime, str]], events: Sequence[dict[str, An
 
 def page(
     title: str,
-    videos: Sequence[str],
+    films: Sequence[Film],
     facts: Sequence[tuple[str, str]],
     moments: Sequence[Moment],
     events: Sequence[dict[str, Any]],
     said: Sequence[dict[str, Any]] = (),
 ) -> str:
-    """HTML without anything from elsewhere; ``videos`` are paths relative to the page."""
+    """HTML without anything from elsewhere. What was ``said`` is shown in the films as subtitles, and as a list."""
     length = max((m.at for m in moments), default=0.0) or 1.0
     players = "\n".join(
-        f'<video controls preload="metadata" src="{html.escape(v, quote=True)}"></video>' for v in videos
+        f'<video controls preload="metadata" src="{html.escape(film.path, quote=True)}"></video>' for film in films
     )
     rows = "\n".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(v)}</td></tr>" for k, v in facts)
     dots = "\n".join(
@@ -62,9 +70,20 @@ def page(
         dots=dots,
         steps=steps,
         raw=raw,
+        cues=json.dumps([_cues(film, said) for film in films]).replace("<", "\\u003c"),
         style=_STYLE,
         transcript=f"<h2>What was said</h2>\n<ol>{transcript}</ol>" if transcript else "",
     )
+
+
+def _cues(film: Film, said: Sequence[dict[str, Any]]) -> list[tuple[float, float, str, str]]:
+    """Start and end in seconds of the film, who speaks, and what."""
+    found = []
+    for line in said:
+        start, end = (datetime.fromisoformat(line[name]) - film.start_time for name in ("start_time", "stop_time"))
+        if end.total_seconds() > 0:
+            found.append((max(0.0, start.total_seconds()), end.total_seconds(), line["speaker_id"], line["text"]))
+    return found
 
 
 def _more(event: dict[str, Any]) -> str:
@@ -105,5 +124,17 @@ _PAGE = """<!doctype html>
 <ol>{steps}</ol>
 <h2>Events</h2>
 <pre>{raw}</pre>
+<script>
+const films = {cues};
+/* The text of a cue is WebVTT, in which these two characters mean something. */
+const plain = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+document.querySelectorAll("video").forEach((video, number) => {{
+  if (!films[number].length) return;
+  const track = video.addTextTrack("subtitles", "What was said", "en");
+  for (const [start, end, who, text] of films[number])
+    track.addCue(new VTTCue(start, end, plain(`${{who}}: ${{text}}`)));
+  track.mode = "showing";
+}});
+</script>
 </html>
 """
