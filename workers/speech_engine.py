@@ -6,6 +6,7 @@ import time
 
 from egress.protocol import SpeechService
 from egress.speech.contract import EngineSettings, SpeechError
+from egress.speech.languages import AUTO
 from egress.speech.supervisor import EngineState, EngineSupervisor, check
 from workers.settings import Settings, SettingsError
 
@@ -28,6 +29,7 @@ def engine_settings(settings: Settings) -> EngineSettings | None:
         workers=speech.workers,
         beam_size=speech.beam_size,
         download=speech.download,
+        languages=tuple(code for code in speech.languages if code != AUTO),
         translators={language: folder.absolute() for language, folder in speech.translators.items()},
     )
 

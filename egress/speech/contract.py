@@ -166,6 +166,8 @@ class EngineSettings:
     Whisper was trained on 30: with less it takes less time, and a model may make more mistakes."""
     download: bool = False
     """Whether a model that is given by name may be fetched; otherwise it must be in the cache."""
+    languages: tuple[str, ...] = ()
+    """Those among which the language of ``auto`` is found; none named is all that are documented."""
     translators: Mapping[str, Path] = field(default_factory=dict)
     """Folders of CTranslate2 translation models by target language."""
     max_batch: int = 8

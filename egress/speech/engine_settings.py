@@ -21,7 +21,8 @@ def from_json(text: str) -> EngineSettings:
     try:
         told = json.loads(text)
         folders = {target(code): Path(folder) for code, folder in told.pop("translators", {}).items()}
-        settings = EngineSettings(**told, translators=folders)
+        languages = tuple(target(code) for code in told.pop("languages", ()))
+        settings = EngineSettings(**told, languages=languages, translators=folders)
     except (ValueError, TypeError, AttributeError) as error:
         raise SpeechError("invalid_engine_settings", f"the settings of the speech engine are none: {error}") from error
     return checked(settings)

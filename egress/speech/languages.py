@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from egress.speech.contract import SpeechError
 
 AUTO = "auto"
@@ -58,6 +60,15 @@ def language(code: str) -> str | None:
         "unsupported_language",
         f"language {code[:40]!r} is not supported; supported are auto, {', '.join(LANGUAGES)}",
     )
+
+
+def likeliest(guesses: Iterable[tuple[str, float]], among: Sequence[str]) -> tuple[str, float]:
+    """The first of guesses (code and probability, the best first) that may be spoken; at 0 where none may.
+
+    ``among`` are the languages that may; none named is all of LANGUAGES.
+    """
+    allowed = among or LANGUAGES
+    return next((guess for guess in guesses if guess[0] in allowed), (among[0] if among else "en", 0.0))
 
 
 def target(code: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from egress.speech.contract import SpeechError
 from egress.speech.engines.ctranslate2 import FLORES
-from egress.speech.languages import LANGUAGES, language, target
+from egress.speech.languages import LANGUAGES, language, likeliest, target
 
 DOCUMENTED = "en fr es de it nl pt pl ca cs da el fi id ja ru sv ta th tr hu ro zh ar tl he hi hr ko ms no uk"
 
@@ -22,6 +22,13 @@ def test_every_documented_language_is_taken():
 def test_others_are_refused_by_name_with_what_is_allowed(code: str):
     with pytest.raises(SpeechError, match=f"language '{code}' is not supported; supported are auto, ar, bg"):
         language(code)
+
+
+def test_what_is_detected_is_a_language_that_may_be_spoken_here():
+    guesses = [("cy", 0.5), ("nl", 0.3), ("en", 0.1)]
+    assert likeliest(guesses, ()) == ("nl", 0.3)
+    assert likeliest(guesses, ("en", "de")) == ("en", 0.1)
+    assert likeliest(guesses, ("de",)) == ("de", 0.0)
 
 
 def test_nothing_is_translated_into_whatever_is_spoken():

@@ -28,6 +28,7 @@ from egress.speech.contract import (
 )
 from egress.speech.engines.model_folder import checked_folder, checked_name, is_folder
 from egress.speech.guards import compression, doubtful
+from egress.speech.languages import likeliest
 
 log = logging.getLogger(__name__)
 
@@ -132,8 +133,7 @@ class FasterWhisperEngine:
         found = dict.fromkeys(unknown, ("", 0.0))
         if unknown:
             for row, guesses in zip(unknown, self._model.model.detect_language(_rows(encoded, unknown)), strict=True):
-                token, probability = guesses[0]
-                found[row] = (token[2:-2], probability)
+                found[row] = likeliest(((token[2:-2], sure) for token, sure in guesses), self._settings.languages)
         return [found.get(row) or (segment.language or "en", 1.0) for row, segment in enumerate(batch)]
 
     def _tokenizer(self, language: str, task: str) -> Any:
