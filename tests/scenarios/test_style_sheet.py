@@ -97,8 +97,10 @@ def frames(path: Path) -> list[NDArray[np.uint8]]:
 
 
 def seen(frame: NDArray[np.uint8], rects: list[Rect]) -> list[bool]:
-    """In which of the rectangles something else than the white ground is, in the middle."""
-    return [bool(frame[r.y + r.height // 2, r.x + r.width // 2].min() < 230) for r in rects]
+    """In which of the rectangles something else than the white ground is, around the middle."""
+    middles = [(r.y + r.height // 2, r.x + r.width // 2) for r in rects]
+    # Wide enough that it is no stroke of an initial alone, which is white too.
+    return [bool(np.median(frame[y - 40 : y + 40, x - 40 : x + 40].min(axis=2)) < 230) for y, x in middles]
 
 
 def is_round(frame: NDArray[np.uint8], rect: Rect) -> bool:
