@@ -200,7 +200,7 @@ class Chromium(Browser):
         roles: Sequence[str] = (),
     ) -> ChromiumGuest:
         """Open a page for a guest, and let it join."""
-        who = {"user_id": user_id, "name": name or user_id, "roles": list(roles)}
+        who = {"user_id": user_id, "name": name or user_id, **({"roles": list(roles)} if roles else {})}
         spec = {
             "url": self._url,
             "room": self._room,
