@@ -175,6 +175,7 @@ SpeechSpec = Transcription | ClosedCaptions
 
 
 SPEECH_KINDS = ("transcription", "closed_captions")
+"""Kinds that end without a file of their attendant's: what is said is told in reports."""
 
 
 def _kind(value: Any) -> str:

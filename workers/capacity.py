@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from egress.protocol import Quality
+from egress.protocol import SPEECH_KINDS, Quality
 from workers.ledger.states import State
-from workers.ledger.steps import SPEECH
 
 COMPOSITE = 1.0
 """Cores of a composite recording of 1280×720 pixels 30 times a second: receiving, decoding, composing and encoding."""
@@ -24,7 +23,7 @@ _WORKING = (State.PENDING, State.STARTING, State.ACTIVE, State.STOPPING)
 
 def cores(kind: str, spec: Mapping[str, Any]) -> float:
     """Processor cores that an egress takes while it runs, by its kind and what was asked for."""
-    if kind in SPEECH:
+    if kind in SPEECH_KINDS:
         return SPEAKING
     width, height = Quality(spec.get("quality", Quality.P720)).size
     page = spec.get("page") is not None

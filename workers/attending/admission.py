@@ -9,12 +9,11 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from egress.protocol import EGRESS_SPEC, CompositeRecording, EgressSpec, LayoutSettings
+from egress.protocol import EGRESS_SPEC, SPEECH_KINDS, CompositeRecording, EgressSpec, LayoutSettings
 from workers.attending.surroundings import Surroundings
 from workers.decisions import reservation, shortage
 from workers.ledger import lifecycle
 from workers.ledger.states import State
-from workers.ledger.steps import SPEECH
 from workers.ledger.tables import CallSession, Egress
 from workers.settings import Settings
 
@@ -28,7 +27,7 @@ TAKEN_UP = (State.STARTING, State.ACTIVE)
 def order(egress: Egress) -> EgressSpec:
     """The egress as its attendant is told of it."""
     fields = {**egress.spec, "egress_id": egress.id}
-    if egress.kind not in SPEECH:
+    if egress.kind not in SPEECH_KINDS:
         fields["first_part"] = egress.next_part
     return EGRESS_SPEC.validate_python({"kind": egress.kind, **fields})
 
@@ -51,7 +50,7 @@ def admit(tx: Session, around: Surroundings, egress: Egress, now: datetime) -> b
 
 def possible(tx: Session, around: Surroundings, egress: Egress, now: datetime) -> bool:
     """Fail an egress that is made of speech when there is no engine for it. Returns whether it may go on."""
-    failure = around.speech.failure if egress.kind in SPEECH else None
+    failure = around.speech.failure if egress.kind in SPEECH_KINDS else None
     if failure is not None:
         log.error("%s fails: %s (%s)", egress.id, failure[1], failure[0])
         lifecycle.failed(tx, egress, *failure, now)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from egress.logs import about
 from egress.protocol import (
+    SPEECH_KINDS,
     Attend,
     Direct,
     Directions,
@@ -45,7 +46,6 @@ from workers.decisions import Wanted, due, idle
 from workers.ledger import directions, lifecycle, reports
 from workers.ledger.claims import owned
 from workers.ledger.states import State
-from workers.ledger.steps import SPEECH
 from workers.ledger.tables import Egress
 from workers.observing import metrics
 
@@ -221,7 +221,7 @@ class Conversation:
                     continue
                 if (layout := layout_of(order(egress))) and layout != engaged.layouts.get(egress.id):
                     orders.update[egress.id] = layout
-                language = egress.spec.get("language") if egress.kind in SPEECH else None
+                language = egress.spec.get("language") if egress.kind in SPEECH_KINDS else None
                 if language is not None and engaged.languages.get(egress.id) != language:
                     orders.languages[egress.id] = language
             orders.idle = idle(_wanted(e) for e in live.values() if not State(e.state).over)

@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from egress.protocol import SPEECH_KINDS
 from workers.calls.models import CallSettings
 from workers.ledger.states import LIVE
-from workers.ledger.steps import SPEECH
 from workers.ledger.tables import CallSession, Egress
 
 
@@ -24,7 +24,7 @@ def egress_response(tx: Session, cid: str) -> dict[str, Any]:
     ).all()
     response: dict[str, Any] = {"broadcasting": False, "rtmps": []}
     for egress in live:
-        if egress.kind in SPEECH:
+        if egress.kind in SPEECH_KINDS:
             continue
         # Of one that stops and one that begins, the latter counts.
         response[f"{egress.recording_type}_recording"] = {"status": egress.state}

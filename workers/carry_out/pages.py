@@ -8,12 +8,12 @@ from workers.calls.pages import check_page_place
 from workers.calls.rooms import room_or_none
 from workers.calls.stores import store
 from workers.calls.wanted import web_wish
+from workers.carry_out import recordings
 from workers.carry_out.request import Outcome, Request, derived_id
 from workers.guard import guard_of
 from workers.ledger import calls, wishes
 from workers.ledger.tables import Egress
 from workers.messages import StartWebRecording, StopWebRecording
-from workers.refused import Refused
 from workers.settings import Settings
 
 NO_ROOM = {"type": "page"}
@@ -42,16 +42,4 @@ def start(tx: Session, settings: Settings, message: StartWebRecording, request: 
 
 
 def stop(tx: Session, settings: Settings, message: StopWebRecording, request: Request) -> Outcome:
-    found = wishes.unwant(
-        tx,
-        message.call_cid,
-        request.now,
-        recording_type="web",
-        egress_id=message.egress_id,
-        session_id=message.session_id,
-        asked_ms=request.sent_ms,
-    )
-    if not found:
-        # A start that was sent before it and is still on its way must find this.
-        return Outcome([], refusal=Refused(404, "web recording not running"))
-    return Outcome(found)
+    return recordings.stopped(tx, message, request, "web", "web recording not running")

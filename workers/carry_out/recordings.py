@@ -18,7 +18,7 @@ from workers.carry_out.request import Outcome, Request, derived_id
 from workers.guard import guard_of
 from workers.ledger import calls, wishes
 from workers.ledger.tables import Egress
-from workers.messages import StartRecording, StopAll, StopRecording, UpdateRecording
+from workers.messages import StartRecording, StopAll, StopRecording, StopWebRecording, UpdateRecording
 from workers.messages.recordings import check_drawn
 from workers.refused import BadMessage, Refused
 from workers.sentences import Inside
@@ -57,18 +57,25 @@ def start(tx: Session, settings: Settings, message: StartRecording, request: Req
 
 
 def stop(tx: Session, settings: Settings, message: StopRecording, request: Request) -> Outcome:
+    return stopped(tx, message, request, message.recording_type, "recording not running")
+
+
+def stopped(
+    tx: Session, message: StopRecording | StopWebRecording, request: Request, recording_type: str | None, otherwise: str
+) -> Outcome:
+    """Want what the message names no more; ``otherwise`` is told where nothing of the kind runs."""
     found = wishes.unwant(
         tx,
         message.call_cid,
         request.now,
-        recording_type=message.recording_type,
+        recording_type=recording_type,
         egress_id=message.egress_id,
         session_id=message.session_id,
         asked_ms=request.sent_ms,
     )
     if not found:
         # A start that was sent before it and is still on its way must find this.
-        return Outcome([], refusal=Refused(404, "recording not running"))
+        return Outcome([], refusal=Refused(404, otherwise))
     return Outcome(found)
 
 

@@ -10,15 +10,14 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from egress.protocol import Spoken
+from egress.protocol import SPEECH_KINDS, Spoken
 from workers.events import payloads
 from workers.ledger.insert import insert_new
 from workers.ledger.outbox import put
 from workers.ledger.states import LIVE
-from workers.ledger.steps import SPEECH
 from workers.ledger.tables import Egress, TranscriptLine
 
-TRANSCRIPTION, CLOSED_CAPTIONS = SPEECH
+TRANSCRIPTION, CLOSED_CAPTIONS = SPEECH_KINDS
 
 LONGEST_TEXT = 4000
 """Characters of one line."""
@@ -31,7 +30,7 @@ def running(tx: Session, call_cid: str, session_id: str | None = None) -> list[E
     """The egresses of a call that want to know what is said, and are to go on."""
     query = select(Egress).where(
         Egress.call_cid == call_cid,
-        Egress.kind.in_(SPEECH),
+        Egress.kind.in_(SPEECH_KINDS),
         Egress.desired == "run",
         Egress.state.in_([state.value for state in LIVE]),
     )
