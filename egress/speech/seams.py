@@ -33,11 +33,9 @@ def whole(utterance: Utterance, segment: Segment) -> Utterance:
     words = utterance.words
     if not words or not (segment.open_start or segment.open_end):
         return utterance
-    first, last = 0, len(words)
+    first, last = int(segment.open_start and words[0].start <= segment.audio_start + TOUCHES), len(words)
     if segment.before is not None:
-        first = _told(segment.before, words)
-    elif segment.open_start and words[0].start <= segment.audio_start + TOUCHES:
-        first = 1
+        first = max(first, _told(segment.before, words))
     overlap = None
     if segment.open_end:
         last = _until(words, segment)
