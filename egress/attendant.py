@@ -39,18 +39,14 @@ from egress.media.audio_source import AudioSource
 from egress.media.stage import Stage
 from egress.media.video_source import TrackKey, VideoSource
 from egress.presence import Presence
-from egress.protocol import (
-    CompositeRecording,
-    Directions,
-    EgressSpec,
-    Job,
-    LayoutSettings,
-    ModeratedVideo,
-    Refused,
-)
-from egress.protocol import Connected as ConnectedReport
-from egress.protocol import Disconnected as DisconnectedReport
-from egress.protocol import Presence as PresenceReport
+from egress.protocol.directions import Directions, ModeratedVideo
+from egress.protocol.job import Job
+from egress.protocol.recordings import CompositeRecording, LayoutSettings
+from egress.protocol.reports import Connected as ConnectedReport
+from egress.protocol.reports import Disconnected as DisconnectedReport
+from egress.protocol.reports import Presence as PresenceReport
+from egress.protocol.reports import Refused
+from egress.protocol.specs import EgressSpec
 from egress.rtc.track import EncodedFrame
 from egress.telling import RoomState, Telling, telling
 from egress.transcribing import SpeechEgress, Transcribing

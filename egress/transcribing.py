@@ -19,20 +19,19 @@ from typing import Any
 from egress.call.model import CallEvent, Left, Participant, TrackAdded, TrackMuted, TrackRemoved, TrackType
 from egress.call.state import CallState
 from egress.composite import Tell, utc
-from egress.protocol import (
-    Directions,
+from egress.protocol.directions import Directions
+from egress.protocol.job import Job
+from egress.protocol.reports import (
     EgressEnded,
     EgressFailed,
     EgressStarted,
     EgressStopped,
-    Job,
     Progress,
-    SpeechSpec,
     Spoken,
     SpokenWord,
-    Transcription,
     Warned,
 )
+from egress.protocol.speech import SpeechSpec, Transcription
 from egress.rtc.track import MediaTrack
 from egress.silences import Silences
 from egress.speech.contract import Segmenting, SpeechError, Utterance, Word

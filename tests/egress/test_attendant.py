@@ -37,15 +37,14 @@ from egress.call.model import (
     Wants,
 )
 from egress.call.state import PAUSED_PICTURE
-from egress.protocol import (
-    Directions,
+from egress.protocol.directions import Directions, Moderated
+from egress.protocol.job import Job
+from egress.protocol.recordings import LayoutSettings
+from egress.protocol.reports import (
     EgressEnded,
     EgressFailed,
     EgressStarted,
     EgressStopped,
-    Job,
-    LayoutSettings,
-    Moderated,
     PartClosed,
     Received,
     Refused,

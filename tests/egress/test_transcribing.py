@@ -13,22 +13,10 @@ import pytest
 from egress import transcribing
 from egress.call.model import Joined, Left, Participant
 from egress.call.state import CallState
-from egress.protocol import (
-    ClosedCaptions,
-    Directions,
-    EgressEnded,
-    EgressFailed,
-    EgressStarted,
-    EgressStopped,
-    Job,
-    Moderated,
-    Report,
-    SpeechService,
-    SpeechSpec,
-    Spoken,
-    Transcription,
-    Warned,
-)
+from egress.protocol.directions import Directions, Moderated
+from egress.protocol.job import Job
+from egress.protocol.reports import EgressEnded, EgressFailed, EgressStarted, EgressStopped, Report, Spoken, Warned
+from egress.protocol.speech import ClosedCaptions, SpeechService, SpeechSpec, Transcription
 from egress.silences import KEPT, Silences
 from egress.speech.contract import Failure, Utterance, Word
 from egress.speech.wire import message
