@@ -153,7 +153,7 @@ class Process:
             await asyncio.sleep(0.05)
             if job.duration is not None and self.attendant.recorded >= job.duration:
                 return "", f"{job.duration:g} s are recorded"
-        return "", "everything is recorded" if self.attendant.egresses else "there is nothing to record"
+        return "", "everything is recorded" if self.attendant.recordings.egresses else "there is nothing to record"
 
 
 async def _by_hand(job: Job) -> int:
