@@ -35,8 +35,9 @@ from egress.protocol.reports import Presence as PresenceReport
 from egress.protocol.specs import EgressSpec
 from egress.recordings import Recordings
 from egress.sources import Sources
+from egress.speech_egress import SpeechEgress
 from egress.telling import RoomState, Telling, telling
-from egress.transcribing import SpeechEgress, Transcribing
+from egress.transcribing import Transcribing
 from egress.warned import Warnings
 
 log = logging.getLogger(__name__)
