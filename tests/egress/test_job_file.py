@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from egress import job_file
-from egress.protocol import Job
+from egress.protocol.job import Job
 from egress.sealing import Keyring, new_key
 
 CONNECTOR = {"type": "janus", "url": "http://127.0.0.1:8088/janus", "room": 1, "pin": "open sesame"}
