@@ -28,6 +28,7 @@ def engine_settings(settings: Settings) -> EngineSettings | None:
         threads=speech.threads,
         workers=speech.workers,
         beam_size=speech.beam_size,
+        window=speech.window,
         download=speech.download,
         languages=tuple(code for code in speech.languages if code != AUTO),
         translators={language: folder.absolute() for language, folder in speech.translators.items()},

@@ -27,6 +27,7 @@ import pytest_asyncio
 
 from egress.call.loopback.guests import FPS, KEY_INTERVAL
 from egress.call.loopback.lines import LEAD, LINES, TURN
+from tests.rig.engines import kill_engine
 from tests.rig.loopback import LoopbackRoom
 from tests.rig.product import Product, moment
 from tests.rig.spoken import heard
@@ -152,27 +153,11 @@ async def _kill_attendant(product: Product) -> None:
 
 
 async def _kill_engine(product: Product) -> None:
-    pids = _engines(product.folder)
-    assert len(pids) == 1, pids
-    os.kill(pids[0], signal.SIGKILL)
+    kill_engine(product.folder)
 
 
 def _lines(transcript: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in transcript.read_text().splitlines()]
-
-
-def _engines(folder: Path) -> list[int]:
-    """Process ids of the speech engines of a worker's folder."""
-    wanted = {str(folder / "run" / "speech" / "engine.sock"), "egress.speech.serve"}
-    entries = [entry for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-    return [int(entry.name) for entry in entries if wanted <= set(_command(entry))]
-
-
-def _command(entry: Path) -> list[str]:
-    try:
-        return (entry / "cmdline").read_text(errors="replace").split("\0")
-    except OSError:
-        return []
 
 
 async def _kill_worker(product: Product) -> None:
