@@ -7,6 +7,7 @@ real one with the test model, which knows the words of these sentences and Engli
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 import time
 from collections.abc import Awaitable, Callable
@@ -112,7 +113,8 @@ class _Talking:
             await product.event("call.closed_captions_stopped")
             events = product.events()
             await guests.close()
-            shown = [] if witness is None else [packet for topic, packet in witness.told if topic == "captions"]
+            said = [] if witness is None else [packet for topic, packet in witness.told if topic == "captions"]
+            shown = [json.loads(packet) for packet in said]
         found = self._sorted(devices, end, events)
         found.shown = shown
         return found, guests.void(0.05)
