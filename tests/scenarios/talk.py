@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -135,19 +135,22 @@ class _Talking:
             kill_engine(product.folder)
 
         async def cut() -> None:
+            before = door.entered
             door.cut()
+            async with asyncio.timeout(10):
+                while door.entered == before:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
 
         await self._lose("ben's connection, with a goodbye", 1, SPEAKING, {"ben"}, self._rejoin)
-        await self._lose("cem's connection, without one", 3, SPEAKING, {"cem"}, vanish)
-        await self._lose("the engine", 5, RECOGNISED, NOBODY, kill)
+        await self._lose("cem's connection, without one", 2, SPEAKING, {"cem"}, vanish)
+        await self._lose("the engine", 3, RECOGNISED, NOBODY, kill)
         # LiveKit resumes signalling while media goes on.
         resumed = isinstance(self._sfu, LivekitServer)
-        await self._lose("our signalling", 7, SPEAKING, NOBODY if resumed else EVERYBODY, cut)
+        await self._lose("our signalling", 5, SPEAKING, NOBODY if resumed else EVERYBODY, cut)
         if isinstance(self._sfu, LivekitServer):
-            await self._lose("our place in the room", 9, SPEAKING, EVERYBODY, self._put_out)
-        last = 12 if resumed else 10
-        # What was said last is told, too.
-        await self._at(last + 0.8)
+            await self._lose("our place in the room", 7, SPEAKING, EVERYBODY, self._put_out)
+        last = 10 if resumed else 8
+        await self._at(last)
         return self._zero + last * TURN
 
     async def _rejoin(self) -> None:
@@ -167,7 +170,7 @@ class _Talking:
         what: str,
         turn: int,
         second: float,
-        guests: set[str] | frozenset[str],
+        guests: Set[str],
         lose: Callable[[], Awaitable[None]],
     ) -> None:
         await self._at(turn + second / TURN)
