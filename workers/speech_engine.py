@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from egress.protocol import SpeechService
+from egress.protocol.speech import SpeechService
 from egress.speech.contract import EngineSettings, SpeechError
 from egress.speech.languages import AUTO
 from egress.speech.supervisor import EngineState, EngineSupervisor, check
@@ -28,6 +28,7 @@ def engine_settings(settings: Settings) -> EngineSettings | None:
         threads=speech.threads,
         workers=speech.workers,
         beam_size=speech.beam_size,
+        window=speech.window,
         download=speech.download,
         languages=tuple(code for code in speech.languages if code != AUTO),
         translators={language: folder.absolute() for language, folder in speech.translators.items()},

@@ -161,9 +161,9 @@ class EngineSettings:
     workers: int = 1
     """Inferences at once."""
     beam_size: int = 5
-    window: int = 30
+    window: int | None = None
     """Seconds of sound that the model's encoder goes over at least, 6 to 30; a longer segment gets what it needs.
-    Whisper was trained on 30: with less it takes less time, and a model may make more mistakes."""
+    None: as many as the model was trained on. With less it takes less time, and a model may make more mistakes."""
     download: bool = False
     """Whether a model that is given by name may be fetched; otherwise it must be in the cache."""
     languages: tuple[str, ...] = ()

@@ -41,6 +41,8 @@ def checked(settings: EngineSettings) -> EngineSettings:
         ("deadline", 1.0, 3600.0),
     ):
         value = getattr(settings, name)
+        if name == "window" and value is None:
+            continue
         if not isinstance(value, int | float) or not low <= value <= high:
             raise SpeechError("invalid_engine_settings", f"speech.{name} is {value!r}; allowed is {low} to {high}")
     return settings

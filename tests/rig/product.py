@@ -65,6 +65,12 @@ class Product:
     def alive(self) -> bool:
         return self._worker is not None and self._worker.returncode is None
 
+    @property
+    def pid(self) -> int:
+        """Of the worker."""
+        assert self._worker is not None
+        return self._worker.pid
+
     async def start(self) -> None:
         with self._log.open("ab") as log:
             self._worker = await asyncio.create_subprocess_exec(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import jiwer
 import numpy as np
@@ -64,6 +66,20 @@ def test_a_shorter_window_takes_less_time_and_as_much_as_a_long_segment_needs():
     assert short._features([of(0, sentences()[0])]).shape[-1] == 600
     assert short._features([segment(1, noise(9, -30)), of(0, sentences()[0])]).shape[-1] == 1000
     assert short._features([segment(1, noise(40, -30))]).shape[-1] == 3000
+
+
+def test_the_window_is_the_one_that_the_model_was_trained_on(loaded: FasterWhisperEngine, tmp_path: Path):
+    for file in (MODEL / "model").iterdir():
+        (tmp_path / file.name).symlink_to(file)
+    trained = json.loads((MODEL / "model" / "preprocessor_config.json").read_text())
+    (tmp_path / "preprocessor_config.json").unlink()
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps({**trained, "chunk_length": 30}))
+    usual = FasterWhisperEngine(EngineSettings(model=str(tmp_path), threads=1))
+    usual.load()
+
+    assert trained["chunk_length"] == 10
+    assert loaded._features([of(0, sentences()[0])]).shape[-1] == 1000
+    assert usual._features([of(0, sentences()[0])]).shape[-1] == 3000
 
 
 def test_words_lie_inside_the_speech_in_their_order(loaded: FasterWhisperEngine):

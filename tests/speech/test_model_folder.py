@@ -93,6 +93,6 @@ def test_a_translation_folder_that_is_not_there(model: Path, tmp_path: Path):
     assert f"{tmp_path / 'none'} of speech.translators.de does not exist" in told.message
 
 
-@pytest.mark.parametrize("name", ["threads", "workers", "max_batch", "max_waiting"])
+@pytest.mark.parametrize("name", ["threads", "workers", "window", "max_batch", "max_waiting"])
 def test_figures_out_of_range_are_refused_with_the_range(name: str):
     assert f"speech.{name} is 0; allowed is" in refusal(EngineSettings(**{name: 0})).message

@@ -123,6 +123,8 @@ class SpeechSettings(Section):
     workers: int = Field(default=1, ge=1, le=16)
     """Inferences at once."""
     beam_size: int = Field(default=5, ge=1, le=20)
+    window: int | None = Field(default=None, ge=6, le=30)
+    """Seconds of sound that each inference goes over at least; None takes those that the model was trained on."""
     download: bool = False
     """Whether a model that is given by name may be fetched from the network; else it must be on this machine."""
     languages: list[str] = Field(default_factory=list, max_length=100)

@@ -57,6 +57,12 @@ class FasterWhisperEngine:
             translates_to=frozenset({"en"}) if multilingual else frozenset(),
         )
 
+    @property
+    def window(self) -> int:
+        """Seconds that the encoder goes over at least: those of the settings, or ``chunk_length`` of the model's
+        ``preprocessor_config.json``, on which it was trained."""
+        return self._settings.window or int(self._model.feature_extractor.chunk_length)
+
     def load(self) -> None:
         settings = self._settings
         local = is_folder(settings.model)
@@ -119,7 +125,7 @@ class FasterWhisperEngine:
         from faster_whisper.audio import pad_or_trim
 
         longest = max(len(segment.samples) for segment in batch) / SAMPLE_RATE + 1.0
-        frames = min(_FRAMES, round(max(self._settings.window, longest)) * 100)
+        frames = min(_FRAMES, round(max(self.window, longest)) * 100)
         tail = np.zeros(round(_TAIL * SAMPLE_RATE), np.float32)
         rows = [self._model.feature_extractor(np.concatenate([segment.samples, tail])) for segment in batch]
         features: Sound = np.stack([pad_or_trim(row[..., :-1], frames) for row in rows])
