@@ -18,8 +18,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import clips, css, files, layouts, live, messages, painting, scenes, speech, unseen
+from bench import captions, clips, css, files, layouts, live, messages, painting, scenes, speech, unseen
 from bench.processor import Snapshot
+from bench.talk import TALKERS
 from egress.protocol import CompositeRecording, Quality
 from tests.rig import janus, livekit
 from tests.rig.janus import JanusServer
@@ -193,15 +194,54 @@ def _measure_messages(folder: Path, count: int) -> dict[str, Any] | None:
 
 
 async def _measure_speech(folder: Path, seconds: float) -> dict[str, Any]:
+    told = await captions.run(folder, 2 * seconds, _say)
     spoken = await speech.speak(folder, seconds, _say)
     silent = await speech.silent(seconds / 3, _say)
-    return {"spoken": asdict(spoken) | {"cost_per_hour": spoken.cost_per_hour}, "silent": asdict(silent)}
+    return {
+        "captions": asdict(told),
+        "spoken": asdict(spoken) | {"cost_per_hour": spoken.cost_per_hour},
+        "silent": asdict(silent),
+    }
+
+
+def _show_captions(told: dict[str, Any]) -> None:
+    table = Table(
+        title=f"Captions of {TALKERS} who all talk, with the test model on one thread",
+        title_justify="left",
+        show_header=False,
+    )
+    cores = told["cores"]
+    table.add_row(
+        "sentences",
+        f"{told['sentences']} in {told['seconds']:g} s, {told['at_once']:.1f} speakers at a time: "
+        f"{told['found']} told, {told['right']} right in every word",
+    )
+    for share, bar in captions.BARS.items():
+        took, most = speech.percentile(told["received"], share), told["silence_duration"] + bar
+        table.add_row(
+            f"end of speech to the event at a hook, p{share}",
+            f"[bold]{took:.2f} s[/]: silence_duration_ms + {took - told['silence_duration']:.2f} s; "
+            f"{'within' if took <= most else '[red]over[/]'} the {most:.1f} s that it may take (+ {bar:g} s)",
+        )
+    table.add_row(
+        "to the event in the ledger", ", ".join(f"p{p} {speech.percentile(told['written'], p):.2f} s" for p in (50, 95))
+    )
+    table.add_row("real-time factor", f"{told['real_time_factor']:.3f} of a second of inference for one of sound")
+    table.add_row(
+        "an hour of speech",
+        f"{(cores['engine'] + cores['attendant']) * told['seconds'] / told['spoken']:.3f} hours of a processor "
+        f"(engine {cores['engine'] * told['seconds'] / told['spoken']:.3f}, the rest reception and listening)",
+    )
+    table.add_row("beside it", f"worker {cores['worker']:.2f}, others and the guests {cores['others']:.2f} cores")
+    table.add_row("load before", f"{told['load_before']:.2f}")
+    Console(width=max(Console().width, 100)).print(table)
 
 
 def _show_speech(told: dict[str, Any]) -> None:
+    _show_captions(told["captions"])
     spoken, silent = told["spoken"], told["silent"]
     table = Table(
-        title=f"Speech to text of {speech.SPEAKERS} who speak at once, with the test model",
+        title=f"Speech to text of {speech.SPEAKERS} who speak at once in one process, without a network",
         title_justify="left",
         show_header=False,
     )

@@ -31,6 +31,8 @@ WARM_UP = 6
 """Captions before anything is measured."""
 LAST = 6.0
 """Seconds for the captions of what was said last."""
+BARS = {50: 0.5, 95: 1.2}
+"""Seconds beyond ``silence_duration_ms`` that so many of a hundred captions may take."""
 NEAR = 0.5
 """Seconds by which a caption's times and what is true may differ and be the same."""
 Say = Callable[[str], None]
