@@ -18,9 +18,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import captions, clips, css, files, layouts, live, messages, painting, scenes, speech, unseen
+from bench import captions, clips, css, files, layouts, live, messages, painting, scenes, speech, speech_tables, unseen
 from bench.processor import Snapshot
-from bench.talk import TALKERS
 from egress.protocol import CompositeRecording, Quality
 from tests.rig import janus, livekit
 from tests.rig.janus import JanusServer
@@ -204,72 +203,6 @@ async def _measure_speech(folder: Path, seconds: float) -> dict[str, Any]:
     }
 
 
-def _show_captions(told: dict[str, Any]) -> None:
-    table = Table(
-        title=f"Captions of {TALKERS} who all talk, with the test model on one thread",
-        title_justify="left",
-        show_header=False,
-    )
-    cores = told["cores"]
-    table.add_row(
-        "sentences",
-        f"{told['sentences']} in {told['seconds']:g} s, {told['at_once']:.1f} speakers at a time: "
-        f"{told['found']} told, {told['right']} right in every word",
-    )
-    for share, bar in captions.BARS.items():
-        took, most = speech.percentile(told["received"], share), told["silence_duration"] + bar
-        table.add_row(
-            f"end of speech to the event at a hook, p{share}",
-            f"[bold]{took:.2f} s[/]: silence_duration_ms + {took - told['silence_duration']:.2f} s; "
-            f"{'within' if took <= most else '[red]over[/]'} the {most:.1f} s that it may take (+ {bar:g} s)",
-        )
-    table.add_row(
-        "to the event in the ledger", ", ".join(f"p{p} {speech.percentile(told['written'], p):.2f} s" for p in (50, 95))
-    )
-    table.add_row("real-time factor", f"{told['real_time_factor']:.3f} of a second of inference for one of sound")
-    table.add_row(
-        "an hour of speech",
-        f"{(cores['engine'] + cores['attendant']) * told['seconds'] / told['spoken']:.3f} hours of a processor "
-        f"(engine {cores['engine'] * told['seconds'] / told['spoken']:.3f}, the rest reception and listening)",
-    )
-    table.add_row("beside it", f"worker {cores['worker']:.2f}, others and the guests {cores['others']:.2f} cores")
-    table.add_row("load before", f"{told['load_before']:.2f}")
-    Console(width=max(Console().width, 100)).print(table)
-
-
-def _show_speech(told: dict[str, Any]) -> None:
-    _show_captions(told["captions"])
-    spoken, silent = told["spoken"], told["silent"]
-    table = Table(
-        title=f"Speech to text of {speech.SPEAKERS} who speak at once in one process, without a network",
-        title_justify="left",
-        show_header=False,
-    )
-    table.add_row(
-        "sentences", f"{spoken['sentences']}: {spoken['found']} found in time, {spoken['right']} right in every word"
-    )
-    latencies = spoken["latencies"]
-    table.add_row(
-        "end of speech to text",
-        f"[bold]p50 {speech.percentile(latencies, 50):.2f} s, p95 {speech.percentile(latencies, 95):.2f} s[/], "
-        f"of which {spoken['silence_duration']:g} s are silence_duration_ms",
-    )
-    table.add_row("real-time factor", f"{spoken['real_time_factor']:.3f} of a second of inference for one of sound")
-    table.add_row(
-        "an hour of speech",
-        f"{spoken['cost_per_hour']:.3f} hours of a processor (engine {spoken['engine_cpu'] / spoken['spoken']:.3f}, "
-        f"listening {spoken['listening_cpu'] / spoken['spoken']:.3f})",
-    )
-    table.add_row("engine's memory", f"{spoken['engine_memory'] / 1e6:.0f} MB at the most")
-    table.add_row(
-        f"{speech.SILENT} silent ones",
-        f"muted {silent['muted']:.3f}, not sent (DTX) {silent['not_sent']:.3f}, level in the header "
-        f"{silent['low_level']:.3f}, silence sent {silent['silence_sent']:.3f}, "
-        f"noise of a room sent {silent['noise_sent']:.3f} cores",
-    )
-    Console(width=max(Console().width, 100)).print(table)
-
-
 def _show_scenes(told: list[dict[str, Any]]) -> None:
     title = f"Scenes of {scenes.GUESTS} guests, somebody else speaking in each"
     table = Table(title=title, title_justify="left", show_header=False)
@@ -351,7 +284,7 @@ def main() -> int:
     if "painting" in told:
         _show_painting(told["painting"])
     if "speech" in told:
-        _show_speech(told["speech"])
+        speech_tables.show(told["speech"])
     if "unseen" in told:
         _show_unseen(told["unseen"])
     if "live" in told:
