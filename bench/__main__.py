@@ -20,7 +20,8 @@ from rich.table import Table
 
 from bench import captions, clips, css, files, layouts, live, messages, painting, scenes, speech, speech_tables, unseen
 from bench.processor import Snapshot
-from egress.protocol import CompositeRecording, Quality
+from egress.protocol.encoding import Quality
+from egress.protocol.recordings import CompositeRecording
 from tests.rig import janus, livekit
 from tests.rig.janus import JanusServer
 from tests.rig.livekit import LivekitServer

@@ -12,7 +12,10 @@ from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel
 
-from egress.protocol import REPORT, Ack, Attend, CompositeRecording, Hello, Job, Leave, Ready, Report, Start, Stop
+from egress.protocol.commands import Ack, Attend, Hello, Leave, Start, Stop
+from egress.protocol.job import Job
+from egress.protocol.recordings import CompositeRecording
+from egress.protocol.reports import REPORT, Ready, Report
 
 Kind = TypeVar("Kind", bound=BaseModel)
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.recorded import Cost, record
-from egress.protocol import CompositeRecording, LayoutSettings, Quality
+from egress.protocol.encoding import Quality
+from egress.protocol.recordings import CompositeRecording, LayoutSettings
 from tests.rig.loopback import LoopbackRoom
 from tests.rig.servers.pictures import PictureServer, Told
 

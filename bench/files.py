@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.clips import SECONDS
 from egress.media.bitrates import bitrate_cap
-from egress.protocol import CompositeRecording
+from egress.protocol.recordings import CompositeRecording
 
 
 @dataclass(frozen=True, slots=True)

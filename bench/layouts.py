@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.recorded import Cost, record
-from egress.protocol import CompositeRecording, LayoutSettings, PageSource, Quality
+from egress.protocol.encoding import Quality
+from egress.protocol.recordings import CompositeRecording, LayoutSettings, PageSource
 from tests.rig.loopback import LoopbackRoom
 from tests.rig.servers.pictures import PictureServer, Told
 

@@ -15,7 +15,10 @@ from typing import Any
 from bench import clips
 from bench.attendant import Attendant
 from bench.processor import Snapshot, peak_memory
-from egress.protocol import CompositeRecording, EgressEnded, EgressStarted, Job, Progress, Quality
+from egress.protocol.encoding import Quality
+from egress.protocol.job import Job
+from egress.protocol.recordings import CompositeRecording
+from egress.protocol.reports import EgressEnded, EgressStarted, Progress
 from egress.rtc.ice_settings import IceSettings
 from tests.rig.guests import Call, Guests, GuestSpec
 from tests.rig.janus import JanusServer

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.attendant import Attendant
-from egress.protocol import CompositeRecording, EgressEnded, EgressStarted, GuardRules, Job, Progress, Warned
+from egress.protocol.job import GuardRules, Job
+from egress.protocol.recordings import CompositeRecording
+from egress.protocol.reports import EgressEnded, EgressStarted, Progress, Warned
 
 WARM_UP = 6.0
 MOST_DROPPED = 0.01

@@ -14,7 +14,10 @@ from pathlib import Path
 
 from bench.attendant import Attendant
 from bench.processor import Snapshot
-from egress.protocol import CompositeRecording, EgressEnded, EgressStarted, Job, LayoutSettings, Progress, Quality
+from egress.protocol.encoding import Quality
+from egress.protocol.job import Job
+from egress.protocol.recordings import CompositeRecording, LayoutSettings
+from egress.protocol.reports import EgressEnded, EgressStarted, Progress
 from egress.rtc.ice_settings import IceSettings
 from tests.rig.guests import Guests, GuestSpec
 from tests.rig.janus import JanusServer

@@ -11,7 +11,7 @@ from functools import partial
 from egress.browser.studio import Studio
 from egress.easel import Maker, NativeMaker
 from egress.images.store import ImageStore
-from egress.protocol import LayoutSettings
+from egress.protocol.recordings import LayoutSettings
 from egress.styled import StyledMaker
 from egress.url_guard import Guard
 

@@ -26,23 +26,9 @@ from egress import job_file, logs
 from egress.attendant import Attendant
 from egress.composite import utc
 from egress.ipc import CommandSocket, Reports
-from egress.protocol import (
-    Attend,
-    Attends,
-    Command,
-    Direct,
-    EgressFailed,
-    Job,
-    Leave,
-    Over,
-    Ready,
-    Refused,
-    Report,
-    SetLanguage,
-    Start,
-    Stop,
-    Update,
-)
+from egress.protocol.commands import Attend, Command, Direct, Fenced, Leave, SetLanguage, Start, Update
+from egress.protocol.job import Job
+from egress.protocol.reports import Attends, EgressFailed, Over, Ready, Refused, Report
 from egress.warm import warm
 
 log = logging.getLogger("egress.attend")
@@ -100,7 +86,7 @@ class Process:
             else:
                 self.attend(command.job)
             return
-        if not isinstance(command, Start | Stop | Update | Direct | SetLanguage | Leave):
+        if not isinstance(command, Fenced):
             return
         if command.epoch < self._epoch:
             self._refuse(command.op, "stale_epoch", f"epoch {command.epoch} is over, it is {self._epoch} now")
@@ -167,7 +153,7 @@ class Process:
             await asyncio.sleep(0.05)
             if job.duration is not None and self.attendant.recorded >= job.duration:
                 return "", f"{job.duration:g} s are recorded"
-        return "", "everything is recorded" if self.attendant.egresses else "there is nothing to record"
+        return "", "everything is recorded" if self.attendant.recordings.egresses else "there is nothing to record"
 
 
 async def _by_hand(job: Job) -> int:

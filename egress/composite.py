@@ -18,8 +18,9 @@ from egress.media.stage import Stage
 from egress.outputs.parts import PartPlan
 from egress.outputs.recording import ClosedPart, OpenedPart, Recording, RecordingListener
 from egress.production import Production
-from egress.protocol import (
-    CompositeRecording,
+from egress.protocol.reception import Reception
+from egress.protocol.recordings import CompositeRecording
+from egress.protocol.reports import (
     EgressEnded,
     EgressFailed,
     EgressStarted,
@@ -28,7 +29,6 @@ from egress.protocol import (
     PartOpened,
     Progress,
     Received,
-    Reception,
     Report,
 )
 from egress.report import PictureSizes, ReceptionLog

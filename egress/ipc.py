@@ -18,21 +18,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from egress.composite import utc
-from egress.protocol import (
-    COMMAND,
-    Ack,
-    Command,
-    EgressEnded,
-    EgressStopped,
-    Hello,
-    Over,
-    Ping,
-    Pong,
-    Presence,
-    Progress,
-    Received,
-    Report,
-)
+from egress.protocol.commands import COMMAND, Ack, Command, Hello, Ping
+from egress.protocol.reports import EgressEnded, EgressStopped, Over, Pong, Presence, Progress, Received, Report
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from egress.protocol import EGRESS_KINDS, Job
+from egress.protocol.job import Job
+from egress.protocol.specs import EGRESS_KINDS
 from egress.sealing import Keyring, SealError
 
 KEYS = "WALLFLOWER_SECRETS__KEYS"

@@ -9,7 +9,8 @@ from egress.director import Director, Layout
 from egress.hearing import Hearing
 from egress.media.program import Program
 from egress.media.video_source import TrackKey
-from egress.protocol import CompositeRecording, LayoutSettings, Quality
+from egress.protocol.encoding import Quality
+from egress.protocol.recordings import CompositeRecording, LayoutSettings
 from layouts.orientation import canvas_size
 from layouts.scene import CallView
 

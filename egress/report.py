@@ -29,9 +29,8 @@ from egress.call.model import (
     Updated,
 )
 from egress.call.state import MAX_METADATA, CallState, ParticipantState, TrackState
-from egress.protocol import (
-    ModeratedAudio,
-    ModeratedVideo,
+from egress.protocol.directions import ModeratedAudio, ModeratedVideo
+from egress.protocol.reception import (
     ModerationSpell,
     ParticipantReception,
     PictureSize,

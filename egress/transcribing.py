@@ -1,4 +1,4 @@
-"""What is said in the call, for every egress that wants it: one way from sound to text, and who is told of it.
+"""What is said in the call, for every egress that wants it: which of them run, and who is told of it.
 
 Sound is heard from the first egress on and until the last one has ended. Text belongs to an egress when it was said
 between its beginning and its end, so one that ends waits for what was being said then.
@@ -7,81 +7,39 @@ between its beginning and its end, so one that ends waits for what was being sai
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
-import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from egress.call.model import CallEvent, Left, Participant, TrackAdded, TrackMuted, TrackRemoved, TrackType
+from egress.call.model import CallEvent
 from egress.call.state import CallState
 from egress.composite import Tell, utc
-from egress.protocol import (
-    Directions,
+from egress.lacking import lacking
+from egress.protocol.directions import Directions
+from egress.protocol.job import Job
+from egress.protocol.reports import (
     EgressEnded,
     EgressFailed,
     EgressStarted,
     EgressStopped,
-    Job,
     Progress,
-    SpeechSpec,
     Spoken,
-    SpokenWord,
-    Transcription,
     Warned,
 )
-from egress.rtc.track import MediaTrack
+from egress.protocol.speech import SpeechSpec, Transcription
+from egress.recognizing import Recognizing
 from egress.silences import Silences
-from egress.speech.contract import Segmenting, SpeechError, Utterance, Word
-from egress.speech.languages import AUTO
-from egress.speech.listening import Hearing
-from egress.speech.recognizer import Recognizer, RecognizerSettings
+from egress.speech.contract import SpeechError, Utterance
+from egress.speech_egress import SpeechEgress
+from egress.spoken import caption, told
 
 log = logging.getLogger(__name__)
 
-LAST_WORDS = 20.0
-"""Seconds in which what was being said at the end may become text."""
 ENGINE_AWAY = 90.0
 """Seconds in which nothing at all could be made into text, after which the egresses fail."""
 SPEECH_LOST = "speech_lost"
-NOT_UNDERSTOOD = "language_not_understood"
-NOT_TRANSLATED = "language_not_translated"
-MOST_SPEAKERS = 2000
-"""People who have spoken, of whom it is known who they were."""
-TRANSLATED_LATER = 0.001
-"""Seconds by which a translation begins later than what it translates: whoever knows captions by speaker and start
-would take it for the same one."""
 JOURNAL = "said-e{epoch}.jsonl"
-
-
-@dataclass(slots=True)
-class SpeechEgress:
-    """One egress. Times are seconds since 1970."""
-
-    spec: SpeechSpec
-    journal: Path | None
-    """Where everything is written down before it is told, of a transcription."""
-    began: float | None = None
-    until: float | None = None
-    """What began later does not belong to it."""
-    stopping: bool = False
-    over: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def started(self) -> bool:
-        return self.began is not None
-
-    @property
-    def recorded(self) -> float:
-        return 0.0 if self.began is None else (self.until or time.time()) - self.began
-
-    def wants(self, utterance: Utterance) -> bool:
-        if self.began is None or self.over.is_set():
-            return False
-        return utterance.end > self.began and (self.until is None or utterance.start < self.until)
 
 
 class Transcribing:
@@ -91,20 +49,14 @@ class Transcribing:
         """``show`` tells a caption to the room."""
         self.egresses: dict[str, SpeechEgress] = {}
         self._job = job
-        self._state = state
         self._tell = tell
         self._show = show
-        self._recognizer: Recognizer | None = None
-        self._hearings: dict[str, Hearing] = {}
-        self._speakers: dict[str, Participant] = {}
-        self._language = "en"
         self._offset = time.time() - time.monotonic()
+        self._recognizing = Recognizing(state, self._on_utterance, self._wall)
         self._silences = Silences()
         self._failing_since: float | None = None
         self._warned: set[str] = set()
         """Ways in which speech was lost, and languages that the engine does not know, of which people know."""
-        self._closing: asyncio.Task[None] | None = None
-        """What is still to be made into text of what was heard."""
         self._finishing: set[asyncio.Task[None]] = set()
 
     @property
@@ -120,7 +72,7 @@ class Transcribing:
         if isinstance(spec, Transcription):
             journal = self._job.spool / spec.egress_id / JOURNAL.format(epoch=self._job.epoch)
         self.egresses[spec.egress_id] = egress = SpeechEgress(spec, journal)
-        self._language = spec.language
+        self._recognizing.language = spec.language
         if self._job.speech is None:
             self._fail(egress, "no_speech_engine", "no engine that makes text of speech was named (speech.socket)")
 
@@ -132,7 +84,7 @@ class Transcribing:
         if not egress.stopping and not egress.over.is_set():
             egress.stopping, egress.until = True, self._wall(time.monotonic())
             if not self.running:
-                self._release()
+                self._recognizing.release()
             task = asyncio.create_task(self._finish(egress, reason), name=f"last words of {egress_id}")
             self._finishing.add(task)
             task.add_done_callback(self._finishing.discard)
@@ -142,13 +94,7 @@ class Transcribing:
         """What is spoken from now on, for all egresses; False if there is none of that id."""
         if egress_id not in self.egresses:
             return False
-        if self._recognizer is not None:
-            try:
-                self._recognizer.set_language(language)
-            except SpeechError as error:
-                log.error("the language stays %s: %s", self._language, error.message)
-                return True
-        self._language = language
+        self._recognizing.set_language(language)
         return True
 
     def direct(self, directions: Directions) -> None:
@@ -176,20 +122,10 @@ class Transcribing:
 
     def hear(self, event: CallEvent) -> None:
         """Something happened in the call, and its state knows it."""
-        match event:
-            case TrackAdded(session_id, TrackType.AUDIO, media):
-                self._hear(session_id, media)
-            case TrackRemoved(session_id, TrackType.AUDIO) | Left(session_id):
-                self._end_hearing(session_id)
-            case TrackMuted(session_id, TrackType.AUDIO, muted):
-                if (hearing := self._hearings.get(session_id)) is not None:
-                    hearing.mute(muted)
-            case _:
-                pass
+        self._recognizing.hear(event)
 
     def progress(self, participants: int) -> None:
-        if self._recognizer is not None and self._recognizer.engine is not None:
-            self._compare(self._recognizer.settings, self._recognizer.engine)
+        self._compare()
         for egress in self.egresses.values():
             if egress.started and not egress.over.is_set():
                 at, egress_id = utc(time.time()), egress.spec.egress_id
@@ -198,7 +134,7 @@ class Transcribing:
                         at=at,
                         egress_id=egress_id,
                         recorded=round(egress.recorded, 3),
-                        size=_size(egress.journal),
+                        size=egress.size,
                         participants=participants,
                         pictures=0,
                         pictures_dropped=0,
@@ -218,77 +154,26 @@ class Transcribing:
         for egress_id in self.egresses:
             self.stop(egress_id, reason)
         await asyncio.gather(*(egress.over.wait() for egress in self.egresses.values()))
-        self._release()
-        if self._closing is not None:
-            await self._closing
+        await self._recognizing.close()
 
     def _wall(self, monotonic: float) -> float:
         """Seconds since 1970, on a clock that nobody sets: what is said lies where recordings have it."""
         return monotonic + self._offset
 
     def _listen(self) -> None:
-        """Hear everybody, as the egresses that run want it."""
         assert self._job.speech is not None
-        specs = [e.spec for e in self.egresses.values() if e.started and not e.stopping]
-        captions = [spec for spec in specs if not isinstance(spec, Transcription)]
-        chosen = (captions or specs)[-1]
-        if self._recognizer is None:
-            self._recognizer = Recognizer(
-                RecognizerSettings(socket=self._job.speech.socket, language=self._language),
-                self._on_utterance,
-                self._wall,
-            )
-            self._recognizer.start()
-            for session_id, there in self._state.participants.items():
-                if (track := there.tracks.get(TrackType.AUDIO)) is not None:
-                    self._hear(session_id, track.media)
-        self._recognizer.set_language(self._language)
-        self._recognizer.configure(Segmenting(chosen.silence_duration_ms, chosen.max_speech_caption_ms))
-        targets = tuple(dict.fromkeys(target for spec in specs for target in spec.translate_to))
-        words = any(spec.words for spec in specs if isinstance(spec, Transcription))
-        self._recognizer.set_wanted(words=words, translate_to=targets)
-
-    def _hear(self, session_id: str, media: MediaTrack) -> None:
-        if self._recognizer is None or session_id not in self._state.participants:
-            return
-        self._end_hearing(session_id)
-        self._remember(self._state.participants[session_id].participant)
-        self._hearings[session_id] = hearing = self._recognizer.hear(session_id, media)
-        track = self._state.track(session_id, TrackType.AUDIO)
-        if track is not None and track.muted:
-            hearing.mute(True)
-
-    def _end_hearing(self, session_id: str) -> None:
-        if (hearing := self._hearings.pop(session_id, None)) is not None:
-            hearing.end()
-
-    def _release(self) -> None:
-        """Nobody wants to hear more: what was heard is still to be made into text."""
-        if self._recognizer is not None:
-            self._closing = asyncio.create_task(_close(self._recognizer), name="last words")
-            self._recognizer = None
-            self._hearings.clear()
+        running = [e.spec for e in self.egresses.values() if e.started and not e.stopping]
+        self._recognizing.listen(self._job.speech.socket, running)
 
     async def _finish(self, egress: SpeechEgress, reason: str) -> None:
         if egress.started:
-            await self._last_words(egress)
+            await self._recognizing.last_words(egress.spec.silence_duration_ms / 1000)
         if egress.over.is_set():
             return
         egress.over.set()
         at, egress_id = utc(time.time()), egress.spec.egress_id
         self._tell(EgressStopped(at=utc(egress.until or time.time()), egress_id=egress_id, reason=reason))
         self._tell(EgressEnded(at=at, egress_id=egress_id))
-
-    async def _last_words(self, egress: SpeechEgress) -> None:
-        """Wait until what was being said when it ended is told. Others may go on."""
-        deadline = time.monotonic() + LAST_WORDS
-        quiet = time.monotonic() + egress.spec.silence_duration_ms / 1000
-        while (recognizer := self._recognizer) is not None and time.monotonic() < deadline:
-            if time.monotonic() >= quiet and not recognizer.waiting:
-                return
-            await asyncio.sleep(0.05)
-        if self._closing is not None:
-            await asyncio.shield(self._closing)
 
     def _fail(self, egress: SpeechEgress, code: str, message: str) -> None:
         if egress.over.is_set():
@@ -305,35 +190,20 @@ class Transcribing:
             return
         self._failing_since = None
         wanted = [egress for egress in self.egresses.values() if egress.wants(utterance)]
-        who = self._who(utterance.speaker)
+        who = self._recognizing.who(utterance.speaker)
         if not utterance.text or not wanted or who is None:
             return
         if self._silences.touch(who.user_id, utterance.start, utterance.end):
             return
-        self._say(self._spoken(utterance, who, wanted), wanted)
-        translations = ((t, text) for t, text in utterance.translations.items() if text)
-        for number, (target, text) in enumerate(translations, start=1):
-            some = [egress for egress in wanted if target in egress.spec.translate_to]
-            if some:
-                self._say(self._spoken(utterance, who, some, target, text, number * TRANSLATED_LATER), some)
+        assert self._job.speech is not None
+        for spoken, some in told(utterance, who, wanted, self._job.speech.service):
+            self._say(spoken, some)
 
-    def _compare(self, wanted: RecognizerSettings, engine: Mapping[str, Any]) -> None:
+    def _compare(self) -> None:
         """Warn once of each language that is wanted and that the engine does not know."""
-        spoken, known = wanted.language, engine.get("languages", [])
-        if spoken != AUTO and known and spoken not in known:
-            self._warn(
-                f"{NOT_UNDERSTOOD} {spoken}",
-                NOT_UNDERSTOOD,
-                f"the model of this site does not understand '{spoken}', only {', '.join(known)}: what is written "
-                "will be wrong; start with another language, or name another speech.model",
-            )
-        for target in wanted.translate_to:
-            if target != spoken and target not in engine.get("translates_to", []):
-                self._warn(
-                    f"{NOT_TRANSLATED} {target}",
-                    NOT_TRANSLATED,
-                    f"nothing here translates into '{target}': name a translation model as speech.translators.{target}",
-                )
+        if (known := self._recognizing.known) is not None:
+            for code, language, message in lacking(*known):
+                self._warn(f"{code} {language}", code, message)
 
     def _warn(self, key: str, code: str, message: str) -> None:
         if key not in self._warned:
@@ -351,95 +221,9 @@ class Transcribing:
             for egress in self.egresses.values():
                 self._fail(egress, code, message)
 
-    def _say(self, spoken: Spoken, wanted: list[SpeechEgress]) -> None:
+    def _say(self, spoken: Spoken, wanted: Sequence[SpeechEgress]) -> None:
         for egress in wanted:
-            if egress.journal is not None:
-                _write(egress.journal, spoken)
+            egress.write(spoken)
         self._tell(spoken)
         if any(egress.journal is None for egress in wanted):
-            caption = spoken.model_dump(
-                mode="json", include={"id", "text", "start_time", "end_time", "language", "translated"}
-            )
-            self._show(
-                {
-                    "type": "closed_caption",
-                    "call_cid": self._job.call_cid,
-                    "closed_caption": {**caption, "speaker_id": spoken.user_id, "name": spoken.name},
-                }
-            )
-
-    def _spoken(
-        self,
-        utterance: Utterance,
-        who: Participant,
-        wanted: list[SpeechEgress],
-        target: str | None = None,
-        text: str = "",
-        later: float = 0.0,
-    ) -> Spoken:
-        assert self._job.speech is not None
-        words = [] if target else [_word(word) for word in utterance.words]
-        return Spoken(
-            at=utc(time.time()),
-            id=str(uuid.uuid4()),
-            egress_ids=[egress.spec.egress_id for egress in wanted],
-            participant=who.session_id,
-            user_id=who.user_id,
-            name=who.name,
-            image=who.image,
-            role=who.roles[0] if who.roles else "",
-            text=text or utterance.text,
-            start_time=_moment(utterance.start + later),
-            end_time=_moment(max(utterance.end, utterance.start + later)),
-            language=target or utterance.language,
-            translated=target is not None,
-            service=self._job.speech.service,
-            words=words,
-        )
-
-    def _who(self, session_id: str) -> Participant | None:
-        there = self._state.participants.get(session_id)
-        return there.participant if there is not None else self._speakers.get(session_id)
-
-    def _remember(self, who: Participant) -> None:
-        """The last words of somebody who goes are still on their way then."""
-        self._speakers.pop(who.session_id, None)
-        self._speakers[who.session_id] = who
-        if len(self._speakers) > MOST_SPEAKERS:
-            del self._speakers[next(iter(self._speakers))]
-
-
-async def _close(recognizer: Recognizer) -> None:
-    try:
-        await recognizer.close(LAST_WORDS)
-    except Exception:
-        log.exception("the last words could not be waited for")
-
-
-def _moment(seconds: float) -> Any:
-    return utc(round(seconds, 3))
-
-
-def _word(word: Word) -> SpokenWord:
-    return SpokenWord(
-        text=word.text.strip(),
-        start_time=_moment(word.start),
-        end_time=_moment(word.end),
-        probability=word.probability,
-    )
-
-
-def _write(journal: Path, spoken: Spoken) -> None:
-    """An agent may never be told: what it finds in the spool then is this."""
-    try:
-        journal.parent.mkdir(parents=True, exist_ok=True)
-        with journal.open("a", encoding="utf-8") as file:
-            file.write(spoken.model_dump_json() + "\n")
-    except OSError as error:
-        log.error("%s cannot be written: %s", journal, error)
-
-
-def _size(journal: Path | None) -> int:
-    with contextlib.suppress(OSError):
-        return journal.stat().st_size if journal is not None else 0
-    return 0
+            self._show(caption(self._job.call_cid, spoken))

@@ -11,7 +11,7 @@ from egress.call.connector import BUILT_IN, connector
 from egress.media.compositor import DecorMaker
 from egress.media.decode import AudioDecoder, VideoDecoder
 from egress.media.encode import AacEncoder, VideoEncoder
-from egress.protocol import AudioEncoding, VideoEncoding
+from egress.protocol.encoding import AudioEncoding, VideoEncoding
 from layouts.engine import compose
 from layouts.native import NativePainter
 from layouts.scene import CallView, ParticipantView

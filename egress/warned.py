@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from egress.call.model import Participant, TrackType, TrackUnreadable
 from egress.composite import utc
-from egress.protocol import Warned
+from egress.protocol.reports import Warned
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,12 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from egress import attend, attendant, protocol
+from egress import attend, attendant, recordings
+from egress.protocol.commands import Command
+from egress.protocol.encoding import AudioEncoding, Quality, VideoEncoding
+from egress.protocol.job import Job
+from egress.protocol.recordings import CompositeRecording, LayoutSettings
+from egress.protocol.reports import Report
 from egress.rtc.ice_settings import IceServer, IceSettings
 
 ROOT = Path(__file__).parents[1]
@@ -73,15 +78,15 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
 @pytest.mark.parametrize(
     "model",
     [
-        protocol.Job,
-        protocol.CompositeRecording,
-        protocol.LayoutSettings,
-        protocol.VideoEncoding,
-        protocol.AudioEncoding,
+        Job,
+        CompositeRecording,
+        LayoutSettings,
+        VideoEncoding,
+        AudioEncoding,
         IceSettings,
         IceServer,
-        *models(protocol.Command),
-        *models(protocol.Report),
+        *models(Command),
+        *models(Report),
     ],
     ids=lambda model: model.__name__,
 )
@@ -89,21 +94,21 @@ def test_every_field_of_the_protocol_is_explained(by_hand: str, model: type[Base
     assert [name for name in fields(model) if f"`{name}`" not in by_hand] == []
 
 
-@pytest.mark.parametrize("model", models(protocol.Command), ids=lambda model: model.__name__)
+@pytest.mark.parametrize("model", models(Command), ids=lambda model: model.__name__)
 def test_every_command_is_explained(by_hand: str, model: type[BaseModel]) -> None:
     assert f"| `{model.model_fields['op'].default}` |" in by_hand
 
 
-@pytest.mark.parametrize("model", models(protocol.Report), ids=lambda model: model.__name__)
+@pytest.mark.parametrize("model", models(Report), ids=lambda model: model.__name__)
 def test_every_report_is_explained(by_hand: str, model: type[BaseModel]) -> None:
     assert f"| `{model.model_fields['report'].default}` |" in by_hand
 
 
 def test_every_quality_is_named(by_hand: str) -> None:
-    assert [q for q in protocol.Quality if f"`{q.removeprefix('portrait-')}`" not in by_hand] == []
+    assert [q for q in Quality if f"`{q.removeprefix('portrait-')}`" not in by_hand] == []
 
 
-@pytest.mark.parametrize("module", [attend, attendant], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [attend, attendant, recordings], ids=lambda module: module.__name__)
 def test_every_code_of_the_attendant_is_named(by_hand: str, module: Any) -> None:
     source = Path(module.__file__).read_text()
     codes = set(re.findall(r'(?:_refuse\((?:[\w.]+|"\w+"), |_over\(|code or )"(\w+)"', source))
@@ -113,6 +118,6 @@ def test_every_code_of_the_attendant_is_named(by_hand: str, module: Any) -> None
 
 def test_the_job_in_the_text_is_a_job(by_hand: str) -> None:
     example = by_hand.split("```json\n", 1)[1].split("```", 1)[0]
-    job = protocol.Job.model_validate_json(example)
+    job = Job.model_validate_json(example)
     assert job.egresses[0].egress_id == "rec"
     assert job.connector["type"] == "janus"

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from egress.protocol import REPORT, Ack, Hello, Ping, Ready, Report
+from egress.protocol.commands import Ack, Hello, Ping
+from egress.protocol.reports import REPORT, Ready, Report
 from workers.attendant_environment import environment
 from workers.settings import Settings
 

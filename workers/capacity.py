@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from egress.protocol import SPEECH_KINDS, Quality
+from egress.protocol.encoding import Quality
+from egress.protocol.speech import SPEECH_KINDS
 from workers.ledger.states import State
 
 COMPOSITE = 1.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from egress.protocol import GuardRules
+from egress.protocol.job import GuardRules
 from egress.url_guard import Guard
 from workers.settings import Settings
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from egress.protocol import Attends, Ready
+from egress.protocol.reports import Attends, Ready
 from workers.attendants import Attendant, AttendantGone
 from workers.attending import Surroundings
 from workers.attending.clearing import enter_unreported

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from egress.protocol import ModeratedAudio, ModeratedVideo
+from egress.protocol.directions import ModeratedAudio, ModeratedVideo
 from workers.events.models import Time
 from workers.ledger.restraints import Restraint
 from workers.ledger.tables import Egress, File
@@ -107,7 +107,7 @@ class Manifest(_Part):
     moderation_left_out: int = 0
     """Earlier times of the session, of which some may belong to this."""
     attendants: list[dict[str, Any]] = Field(default_factory=list)
-    """How the call came in at each process that attended it, with its epoch: a ``Reception`` of egress/protocol.py.
+    """How the call came in at each process that attended it, with its epoch: a ``Reception`` of egress/protocol.
     That of one that died is ``unfinished``: it is what was told last."""
     attendants_left_out: int = 0
 

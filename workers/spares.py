@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 
-from egress.protocol import Leave
+from egress.protocol.commands import Leave
 from workers.attendants import Attendant, AttendantGone
 from workers.settings import Settings
 

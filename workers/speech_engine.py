@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from egress.protocol import SpeechService
+from egress.protocol.speech import SpeechService
 from egress.speech.contract import EngineSettings, SpeechError
 from egress.speech.languages import AUTO
 from egress.speech.supervisor import EngineState, EngineSupervisor, check

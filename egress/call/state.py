@@ -25,7 +25,7 @@ from egress.call.model import (
     Updated,
 )
 from egress.call.speakers import Speakers
-from egress.protocol import Directions, Moderated, Pin
+from egress.protocol.directions import Directions, Moderated, Pin
 from egress.rtc.clock import ParticipantClock
 from egress.rtc.track import MediaTrack
 from layouts.scene import CallView, ParticipantView

@@ -22,7 +22,7 @@ from av.video.stream import VideoStream
 
 from egress.media.bitrates import bitrate_cap
 from egress.media.decode import SAMPLE_RATE, Samples
-from egress.protocol import AudioEncoding, VideoEncoding
+from egress.protocol.encoding import AudioEncoding, VideoEncoding
 
 AAC_FRAME = 1024
 """Samples in an AAC frame."""

@@ -24,7 +24,7 @@ from egress.media.encode import AacEncoder, EncodeError, VideoEncoder
 from egress.media.mixer import NOBODY
 from egress.media.video_source import Picture, TrackKey
 from egress.outputs.output import Output, OutputError, ProgramFormat
-from egress.protocol import AudioEncoding, VideoEncoding
+from egress.protocol.encoding import AudioEncoding, VideoEncoding
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from egress.media.video_source import Picture, TrackKey
-from egress.protocol import ModeratedVideo
+from egress.protocol.directions import ModeratedVideo
 
 _FORGOTTEN = 60.0
 """Seconds after its end for which a restraint is remembered: longer than anything waits to be composed."""

@@ -24,7 +24,9 @@ from egress.page.handshake import Told, addressed, configuration, secrets
 from egress.page.pictures import PagePictures
 from egress.page.sound import PageSound
 from egress.page.visit import Errand
-from egress.protocol import CompositeRecording, Job, PageSource, Quality
+from egress.protocol.encoding import Quality
+from egress.protocol.job import Job
+from egress.protocol.recordings import CompositeRecording, PageSource
 from layouts.scene import Color, Placeholder, Rect, Scene, Tile
 
 log = logging.getLogger(__name__)

@@ -12,11 +12,11 @@ import pytest_asyncio
 from egress.call.model import Connected, Disconnected, Left, TrackRemoved
 from tests.connectors.attended import Attended
 from tests.connectors.call import ANA, AUDIO, BEN, VIDEO, specs
-from tests.connectors.door import Door
 from tests.connectors.order import misorders
 from tests.connectors.shown import longest_gap
 from tests.connectors.site import Site
 from tests.connectors.sites import connectors
+from tests.rig.door import Door
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -14,7 +14,10 @@ import pytest
 
 from egress import attend
 from egress.attend import Process
-from egress.protocol import CompositeRecording, Job, Leave, Refused, Report, Start, Stop
+from egress.protocol.commands import Leave, Start, Stop
+from egress.protocol.job import Job
+from egress.protocol.recordings import CompositeRecording
+from egress.protocol.reports import Refused, Report
 
 
 def job(tmp_path: Path, **changed: Any) -> dict[str, Any]:

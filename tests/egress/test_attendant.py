@@ -37,15 +37,14 @@ from egress.call.model import (
     Wants,
 )
 from egress.call.state import PAUSED_PICTURE
-from egress.protocol import (
-    Directions,
+from egress.protocol.directions import Directions, Moderated
+from egress.protocol.job import Job
+from egress.protocol.recordings import LayoutSettings
+from egress.protocol.reports import (
     EgressEnded,
     EgressFailed,
     EgressStarted,
     EgressStopped,
-    Job,
-    LayoutSettings,
-    Moderated,
     PartClosed,
     Received,
     Refused,
@@ -266,7 +265,7 @@ async def test_a_track_that_cannot_be_read_is_warned_of_once_and_shows_the_place
         "video",
     )
     assert microphone_said.message == "the microphone of Anna is not received: it is encrypted end to end"
-    director = scene.attendant.egresses["e1"].director
+    director = scene.attendant.recordings.egresses["e1"].director
     assert director is not None and director.scene is not None
     assert [tile.source for tile in director.scene.tiles] == [None]
     # It becomes readable: from then on it is received and shown.
@@ -332,7 +331,7 @@ async def test_a_track_that_the_sfu_pauses_gives_way_to_the_placeholder_and_stay
     await scene.begun()
     wish = call.wanted()
     assert wish is not None
-    director = scene.attendant.egresses["e1"].director
+    director = scene.attendant.recordings.egresses["e1"].director
     assert director is not None
 
     def source() -> str | None:
@@ -453,7 +452,7 @@ async def test_of_two_egresses_each_tells_its_own_time(call: PlayedCall, play: P
     call.tell(Connected(), Joined(ANNA))
     await scene.begun()
     await asyncio.sleep(0.4)
-    first = scene.attendant.egresses["e1"].spec
+    first = scene.attendant.recordings.egresses["e1"].spec
     scene.attendant.start(first.model_copy(update={"egress_id": "e2"}))
     await scene.until(lambda: len(scene.found(EgressStarted)) == 2)
     scene.attendant.stop("e1", "enough")
@@ -474,7 +473,7 @@ async def test_a_layout_changes_while_it_is_recorded_and_a_bad_one_is_refused(ca
     scene = await play(call)
     call.tell(Connected(), Joined(ANNA))
     await scene.begun()
-    director = scene.attendant.egresses["e1"].director
+    director = scene.attendant.recordings.egresses["e1"].director
     assert director is not None and director.scene is not None and director.scene.layout == "grid"
     assert scene.attendant.update("e1", LayoutSettings(name="spotlight"))
     assert director.scene.layout == "spotlight", "at once, not at the next look"
@@ -494,7 +493,7 @@ async def test_who_is_hidden_is_not_received_and_is_again_when_shown(call: Playe
     await scene.until(lambda: call.wanted() is not None)
     scene.attendant.direct(Directions(moderation=(Moderated(user_id="anna", video="hide"),)))
     assert call.wanted() is None and not camera.listened
-    director = scene.attendant.egresses["e1"].director
+    director = scene.attendant.recordings.egresses["e1"].director
     assert director is not None and director.scene is not None
     assert [tile.source for tile in director.scene.tiles] == [None]
     scene.attendant.direct(Directions())
@@ -508,7 +507,7 @@ async def test_who_was_blurred_is_asked_for_a_picture_that_may_be_shown(call: Pl
     scene.feed(camera)
     await scene.begun()
     scene.attendant.direct(Directions(moderation=(Moderated(user_id="anna", video="blur"),)))
-    director = scene.attendant.egresses["e1"].director
+    director = scene.attendant.recordings.egresses["e1"].director
     assert director is not None and director.scene is not None
     assert [(tile.source, tile.blurred) for tile in director.scene.tiles] == [("video", True)]
     asked = camera.keyframes_asked

@@ -21,7 +21,8 @@ from egress.images.data_urls import content_of
 from egress.images.decoder import Decoder
 from egress.images.decoding import ImageRefused, decode
 from egress.images.store import ImageStore
-from egress.protocol import GuardRules, Report, Warned
+from egress.protocol.job import GuardRules
+from egress.protocol.reports import Report, Warned
 from egress.url_guard import UrlRefused
 from egress.warned import Warnings
 from layouts.images import AVATAR_SIDE, CANVAS_SIDE

@@ -15,7 +15,8 @@ import pytest
 import pytest_asyncio
 
 from egress.ipc import LINE_LIMIT, MAX_KEPT, CommandSocket, Reports
-from egress.protocol import Attends, Command, Leave, Pong, Progress, Start, Stop, Warned
+from egress.protocol.commands import Command, Leave, Start, Stop
+from egress.protocol.reports import Attends, Pong, Progress, Warned
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from egress import job_file
-from egress.protocol import Job
+from egress.protocol.job import Job
 from egress.sealing import Keyring, new_key
 
 CONNECTOR = {"type": "janus", "url": "http://127.0.0.1:8088/janus", "room": 1, "pin": "open sesame"}
@@ -52,6 +52,7 @@ def test_a_job_in_the_clear_needs_no_key(tmp_path: Path, monkeypatch: pytest.Mon
         ('["short"]', "a key is no Fernet key"),
         (json.dumps([new_key()]), "its key is not here, or it is damaged"),
     ],
+    ids=["no keys", "no list", "a short key", "another key"],
 )
 def test_a_key_that_does_not_fit_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keys: str | None, said: str

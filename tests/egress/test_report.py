@@ -25,7 +25,9 @@ from egress.call.model import (
     Updated,
 )
 from egress.call.state import MAX_METADATA, CallState
-from egress.protocol import Directions, EgressEnded, Moderated, ParticipantReception, Reception, TrackReception
+from egress.protocol.directions import Directions, Moderated
+from egress.protocol.reception import ParticipantReception, Reception, TrackReception
+from egress.protocol.reports import EgressEnded
 from egress.report import MOST_PARTICIPANTS, MOST_SIZES, MOST_SPELLS, MOST_SPELLS_IN_ALL, SILENT, ReceptionLog
 from egress.rtc.track import TrackCounts
 from tests.media.fakes import FakeTrack

@@ -26,7 +26,7 @@ from egress.call.model import (
     Updated,
 )
 from egress.call.state import MAX_METADATA, PAUSED_PICTURE, SILENT_CAMERA, CallState
-from egress.protocol import Directions, Moderated, Pin
+from egress.protocol.directions import Directions, Moderated, Pin
 from egress.rtc.clock import ParticipantClock, TrackClock
 from layouts.scene import ParticipantView
 

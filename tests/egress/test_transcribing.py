@@ -13,22 +13,10 @@ import pytest
 from egress import transcribing
 from egress.call.model import Joined, Left, Participant
 from egress.call.state import CallState
-from egress.protocol import (
-    ClosedCaptions,
-    Directions,
-    EgressEnded,
-    EgressFailed,
-    EgressStarted,
-    EgressStopped,
-    Job,
-    Moderated,
-    Report,
-    SpeechService,
-    SpeechSpec,
-    Spoken,
-    Transcription,
-    Warned,
-)
+from egress.protocol.directions import Directions, Moderated
+from egress.protocol.job import Job
+from egress.protocol.reports import EgressEnded, EgressFailed, EgressStarted, EgressStopped, Report, Spoken, Warned
+from egress.protocol.speech import ClosedCaptions, SpeechService, SpeechSpec, Transcription
 from egress.silences import KEPT, Silences
 from egress.speech.contract import Failure, Utterance, Word
 from egress.speech.wire import message
@@ -154,7 +142,7 @@ async def test_one_that_never_began_ends_at_once(call: Call) -> None:
 
 async def test_who_has_left_is_still_known_by_what_they_said(call: Call) -> None:
     call.begin(ClosedCaptions(egress_id="c"))
-    call.speech._remember(ZOE)
+    call.speech._recognizing.remember(ZOE)
     call.state.apply(Left("p1"), time.monotonic())
     call.say("goodbye")
 
@@ -170,7 +158,7 @@ async def test_who_is_silenced_is_judged_by_when_it_was_said(call: Call) -> None
     begun = time.time()
     call.say("late text of before", begun - 5)
     call.say("in the middle of it", begun - 0.5)
-    call.speech._remember(ZOE)
+    call.speech._recognizing.remember(ZOE)
     call.state.apply(Left("p1"), time.monotonic())
     call.say("silenced and gone", begun + 0.1)
     call.speech.direct(Directions())
@@ -247,6 +235,7 @@ async def test_a_language_that_cannot_be_is_left_alone(call: Call) -> None:
     assert call.speech.set_language("c", "xx")
     assert call.speech.set_language("c", "fr")
     assert not call.speech.set_language("elsewhere", "fr")
-    assert call.speech._recognizer is not None
-    assert call.speech._recognizer.settings.language == "fr"
+    recognizer = call.speech._recognizing._recognizer
+    assert recognizer is not None
+    assert recognizer.settings.language == "fr"
     await call.speech.close("over")

@@ -12,7 +12,7 @@ import pytest
 from egress.media.bitrates import CAPS, bitrate_cap
 from egress.media.decode import SAMPLE_RATE
 from egress.media.encode import AAC_FRAME, AacEncoder, EncodeError, VideoEncoder
-from egress.protocol import AudioEncoding, Quality, VideoEncoding
+from egress.protocol.encoding import AudioEncoding, Quality, VideoEncoding
 from tests.media.fakes import picture, sine
 
 FAST = VideoEncoding(preset="ultrafast")

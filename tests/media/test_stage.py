@@ -18,7 +18,7 @@ from egress.media.program import Program, ProgramListener
 from egress.media.stage import Stage
 from egress.media.video_source import Picture, VideoSource
 from egress.outputs.output import OutputError, ProgramFormat
-from egress.protocol import AudioEncoding, VideoEncoding
+from egress.protocol.encoding import AudioEncoding, VideoEncoding
 from layouts.scene import Rect
 from tests.media.fakes import FakeTrack, opus, picture, sine
 from tests.media.test_compositor import FakePainter, scene, tile

@@ -23,7 +23,7 @@ from egress.outputs.output import OutputError, ProgramFormat
 from egress.outputs.parts import PartPlan
 from egress.outputs.recording import ClosedPart, OpenedPart, Recording, RecordingListener
 from egress.outputs.repair import drop_torn_fragment
-from egress.protocol import AudioEncoding, VideoEncoding
+from egress.protocol.encoding import AudioEncoding, VideoEncoding
 from tests.media.fakes import picture, sine
 
 FPS = 30

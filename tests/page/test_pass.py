@@ -9,7 +9,8 @@ import jwt
 
 from egress import logs
 from egress.page.recording import _errand
-from egress.protocol import CompositeRecording, Job
+from egress.protocol.job import Job
+from egress.protocol.recordings import CompositeRecording
 
 SECRET = "a-secret-of-at-least-thirty-two-bytes"
 KEYED = {"type": "livekit", "url": "wss://sfu.example", "room": "standup", "api_key": "key", "api_secret": SECRET}

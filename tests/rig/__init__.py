@@ -13,4 +13,6 @@
 - :mod:`~tests.rig.judge`: what is in a produced file; :mod:`~tests.rig.synthetic` makes files to judge the judge by.
 - :mod:`~tests.rig.trouble`: loss, jitter and dead networks for whoever receives;
   :mod:`~tests.rig.troubled_attend` runs an attendant under them.
+- :mod:`~tests.rig.spoken`: what guests say when; :mod:`~tests.rig.engines` finds and kills who makes text of it.
+- :mod:`~tests.rig.door`: a door before a server, at which connections can be cut.
 """

@@ -9,7 +9,14 @@ from collections import Counter
 from types import TracebackType
 from typing import Any, Self
 
-from aiortc import MediaStreamTrack, RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import (
+    MediaStreamTrack,
+    RTCBundlePolicy,
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCPeerConnection,
+    RTCSessionDescription,
+)
 from aiortc.mediastreams import MediaStreamError
 from aiortc.sdp import candidate_from_sdp
 from livekit.protocol import models, rtc
@@ -24,14 +31,20 @@ class LivekitSubscriber:
     """``async with LivekitSubscriber(server)``: subscribes to all that is published in a room, hidden.
 
     It counts decoded frames by (identity, source), and keeps the last of each. Sources are the protocol's names in
-    small letters: ``camera``, ``screen_share_audio``, ….
+    small letters: ``camera``, ``screen_share_audio``, …. Without ``media`` it subscribes to nothing and is only told.
     """
 
     def __init__(
-        self, server: LivekitServer, identity: str = "subscriber", room: str = ROOM, hidden: bool = True, **grants: Any
+        self,
+        server: LivekitServer,
+        identity: str = "subscriber",
+        room: str = ROOM,
+        hidden: bool = True,
+        media: bool = True,
+        **grants: Any,
     ) -> None:
         token = server.token(identity, room, hidden=hidden, **grants)
-        self._signal = Signal(server.url, token, auto_subscribe=True)
+        self._signal = Signal(server.url, token, auto_subscribe=media)
         self._network = server.host_network
         self._peer = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
         self._tasks: list[asyncio.Task[None]] = []
@@ -45,6 +58,8 @@ class LivekitSubscriber:
         """Each change of who speaks, by sid."""
         self.frames: Counter[tuple[str, str]] = Counter()
         self.last: dict[tuple[str, str], Any] = {}
+        self.told: list[tuple[str, Any]] = []
+        """Topic and JSON of what the room was told as data."""
 
     def seen(self, identity: str, source: str = "camera") -> list[int]:
         """Whose picture came last (identities of the rig)."""
@@ -59,6 +74,10 @@ class LivekitSubscriber:
         @self._peer.on("track")
         def take(track: MediaStreamTrack) -> None:
             self._tasks.append(asyncio.create_task(self._count(track)))
+
+        @self._peer.on("datachannel")
+        def open_(channel: RTCDataChannel) -> None:
+            channel.on("message", self._hear)
 
         @self._peer.on("connectionstatechange")
         def look() -> None:
@@ -102,6 +121,11 @@ class LivekitSubscriber:
                 told = {speaker.sid: speaker.active for speaker in message.speakers_changed.speakers}
                 silent = {sid for sid, active in told.items() if not active}
                 self.speakers.append((before | set(told)) - silent)
+
+    def _hear(self, data: bytes) -> None:
+        packet = models.DataPacket.FromString(data)
+        if packet.HasField("user"):
+            self.told.append((packet.user.topic, json.loads(packet.user.payload)))
 
     def _learn(self, participants: Any) -> None:
         for participant in participants:

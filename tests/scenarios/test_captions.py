@@ -27,6 +27,7 @@ import pytest_asyncio
 
 from egress.call.loopback.guests import FPS, KEY_INTERVAL
 from egress.call.loopback.lines import LEAD, LINES, TURN
+from tests.rig.engines import kill_engine
 from tests.rig.loopback import LoopbackRoom
 from tests.rig.product import Product, moment
 from tests.rig.spoken import heard
@@ -69,6 +70,8 @@ class Spoken:
     killed: dict[str, float]
     exits: int
     spooled: list[Path]
+    again: list[float]
+    """When captions were told that came a second time."""
 
     def turn(self, said: Said) -> int:
         return round((said.start - self.began - LEAD) / TURN)
@@ -101,8 +104,8 @@ async def _act(product: Product, room: LoopbackRoom) -> Spoken:
     await product.event("call.closed_captions_started")
     await more(5)
     for what, kill in _KILLS.items():
-        await kill(product)
         killed[what] = time.time()
+        await kill(product)
         await more(4)
     await send("send_closed_caption", speaker_id="elsewhere", text="Said by another.", service="theirs")
     await more(2)
@@ -113,7 +116,7 @@ async def _act(product: Product, room: LoopbackRoom) -> Spoken:
         if transcript.with_suffix(".manifest.json").exists():
             break
         await asyncio.sleep(0.1)
-    captions = product.events("call.closed_caption")
+    captions, again = _by_id(product.events("call.closed_caption"))
     return Spoken(
         began=room.attended[0],
         events=product.events(),
@@ -124,7 +127,23 @@ async def _act(product: Product, room: LoopbackRoom) -> Spoken:
         killed=killed,
         exits=-1,
         spooled=product.spooled(),
+        again=again,
     )
+
+
+def _by_id(events: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[float]]:
+    """The captions, each once, and when those were told that came again.
+
+    A worker that is killed between telling an event and writing that down tells it once more, as the same event.
+    """
+    captions: dict[str, dict[str, Any]] = {}
+    again = []
+    for event in events:
+        caption = event["closed_caption"]
+        if captions.setdefault(caption["id"], event) is not event:
+            assert captions[caption["id"]] == event
+            again.append(moment(event["created_at"]))
+    return list(captions.values()), again
 
 
 async def _kill_attendant(product: Product) -> None:
@@ -134,27 +153,11 @@ async def _kill_attendant(product: Product) -> None:
 
 
 async def _kill_engine(product: Product) -> None:
-    pids = _engines(product.folder)
-    assert len(pids) == 1, pids
-    os.kill(pids[0], signal.SIGKILL)
+    kill_engine(product.folder)
 
 
 def _lines(transcript: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in transcript.read_text().splitlines()]
-
-
-def _engines(folder: Path) -> list[int]:
-    """Process ids of the speech engines of a worker's folder."""
-    wanted = {str(folder / "run" / "speech" / "engine.sock"), "egress.speech.serve"}
-    entries = [entry for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-    return [int(entry.name) for entry in entries if wanted <= set(_command(entry))]
-
-
-def _command(entry: Path) -> list[str]:
-    try:
-        return (entry / "cmdline").read_text(errors="replace").split("\0")
-    except OSError:
-        return []
 
 
 async def _kill_worker(product: Product) -> None:
@@ -198,6 +201,7 @@ def test_words_are_right_and_are_those_of_their_speaker(call: Spoken) -> None:
 def test_nothing_is_told_twice_and_little_is_lost(call: Spoken) -> None:
     turns = [call.turn(said) for said in call.captions]
     assert len(set(turns)) == len(turns)
+    assert all(call.killed["worker"] - 1.0 < told < call.killed["worker"] for told in call.again)
     lost = sorted(set(range(min(turns), max(turns))) - set(turns))
     at = (call.killed["attendant"] - call.began) / TURN
 

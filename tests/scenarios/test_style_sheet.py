@@ -17,7 +17,9 @@ import pytest
 from numpy.typing import NDArray
 
 from egress.browser.chromium import BrowserMissing, chromium
-from egress.protocol import CompositeRecording, GuardRules, Job, LayoutSettings, Quality
+from egress.protocol.encoding import Quality
+from egress.protocol.job import GuardRules, Job
+from egress.protocol.recordings import CompositeRecording, LayoutSettings
 from layouts.engine import compose
 from layouts.scene import CallView, ParticipantView, Rect
 from tests.rig.loopback import LoopbackRoom

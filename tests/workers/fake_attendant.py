@@ -1,4 +1,4 @@
-"""An attendant without calls: speaks egress/protocol.py over its socket and writes small playable files.
+"""An attendant without calls: speaks egress/protocol over its socket and writes small playable files.
 
 ``python -m tests.workers.fake_attendant BEHAVIOUR --socket PATH``; behaviours: records, crashes (after a
 second), removed (put out after a second), hangs, fails, silent_room, untold (tells nothing of its files), no_room,
@@ -21,37 +21,24 @@ import av
 import numpy as np
 
 from egress.call.model import REMOVED
-from egress.protocol import (
-    COMMAND,
-    Ack,
-    Attend,
+from egress.protocol.commands import COMMAND, Ack, Attend, Direct, Hello, Leave, Ping, Start, Stop, Update
+from egress.protocol.job import Job
+from egress.protocol.reception import ParticipantReception, Reception, Spell, Spells, TrackReception
+from egress.protocol.recordings import CompositeRecording
+from egress.protocol.reports import (
     Attends,
-    CompositeRecording,
     Connected,
-    Direct,
     EgressEnded,
     EgressFailed,
     EgressStarted,
     EgressStopped,
-    Hello,
-    Job,
-    Leave,
     Over,
     PartClosed,
-    ParticipantReception,
     PartOpened,
-    Ping,
     Pong,
     Progress,
     Ready,
-    Reception,
     Refused,
-    Spell,
-    Spells,
-    Start,
-    Stop,
-    TrackReception,
-    Update,
 )
 
 FPS = 10

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from egress.protocol import CompositeRecording, Quality
+from egress.protocol.encoding import Quality
+from egress.protocol.recordings import CompositeRecording
 from workers.capacity import Load, cores, lacks, works
 from workers.ledger.states import State
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from egress.protocol import Directions, Moderated
-from egress.protocol import Pin as Pinned
+from egress.protocol.directions import Directions, Moderated
+from egress.protocol.directions import Pin as Pinned
 from tests.workers.conftest import MakeBench, until
 from workers.ledger import directions
 from workers.ledger.directions import MOST_PINS, MOST_USERS, in_force, moderated, pinned, together

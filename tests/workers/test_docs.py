@@ -16,7 +16,7 @@ from egress.call import livekit
 from egress.call.connector import BUILT_IN, ROOM_GONE, Abilities, connector
 from egress.call.livekit.address import LivekitAddress
 from egress.call.model import REMOVED
-from egress.protocol import Quality
+from egress.protocol.encoding import Quality
 from egress.sealing import Keyring
 from workers.abilities import table
 from workers.calls.models import RecordSettings

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy.orm import Session
 
-from egress.protocol import Over, PartOpened, Pong, Progress
+from egress.protocol.reports import Over, PartOpened, Pong, Progress
 from tests.workers.conftest import CONNECTOR
 from workers.attending.hold import MARGIN, Hold, until
 from workers.attending.inbox import Inbox

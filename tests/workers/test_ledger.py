@@ -12,7 +12,15 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from egress.protocol import EgressEnded, EgressFailed, EgressStarted, EgressStopped, Over, PartClosed, PartOpened
+from egress.protocol.reports import (
+    EgressEnded,
+    EgressFailed,
+    EgressStarted,
+    EgressStopped,
+    Over,
+    PartClosed,
+    PartOpened,
+)
 from storage.keys import DEFAULT_TEMPLATE
 from workers.ledger import claims, files, lifecycle, outbox, reports, upgrade, wishes
 from workers.ledger.database import HEAD, Ledger

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from egress.ipc import CommandSocket, Reports
-from egress.protocol import Attends, Command, Leave, Over, Ready
+from egress.protocol.commands import Command, Leave
+from egress.protocol.reports import Attends, Over, Ready
 from tests.workers.conftest import Bench, MakeBench, make_settings, until
 from workers.leftovers import keep_company
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from egress.protocol import EgressEnded, EgressFailed, EgressStarted, PartOpened, Reception
+from egress.protocol.reception import Reception
+from egress.protocol.reports import EgressEnded, EgressFailed, EgressStarted, PartOpened
 from tests.workers.test_ledger import T0, begun, closed_part, state, tell
 from workers.ledger import clock, directions, files, hosts, manifests, uploads
 from workers.ledger.database import Ledger

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from egress.protocol import Quality
+from egress.protocol.encoding import Quality
 from egress.sealing import Keyring, new_key
 from workers.calls.addresses import sealed
 from workers.messages import (

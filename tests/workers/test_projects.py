@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from egress.call.connector import ConnectorError
-from egress.protocol import Attend
+from egress.protocol.commands import Attend
 from egress.sealing import Keyring
 from tests.workers.conftest import MakeBench, make_settings
 from tests.workers.test_cli import Cli

@@ -8,18 +8,8 @@ from typing import Any
 import pytest
 
 from egress.call.model import REMOVED
-from egress.protocol import (
-    EgressEnded,
-    EgressFailed,
-    EgressStarted,
-    EgressStopped,
-    Over,
-    Received,
-    Reception,
-    Spell,
-    Spells,
-    Warned,
-)
+from egress.protocol.reception import Reception, Spell, Spells
+from egress.protocol.reports import EgressEnded, EgressFailed, EgressStarted, EgressStopped, Over, Received, Warned
 from storage.keys import DEFAULT_TEMPLATE
 from tests.workers.test_ledger import T0, begun, closed_part, state, tell, want
 from workers.ledger import files, outbox, receptions, reports, warned

@@ -6,7 +6,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
-from egress.protocol import Moderated
+from egress.protocol.directions import Moderated
 from tests.workers.test_ledger import T0
 from workers.ledger import restraints
 from workers.ledger.restraints import MOST, between, went_on

@@ -17,7 +17,7 @@ import pytest
 import redis
 
 from egress import job_file
-from egress.protocol import Job
+from egress.protocol.job import Job
 from egress.sealing import Keyring, SealError, new_key
 from tests.rig.servers.redis import Redis
 from tests.workers.test_cli import Cli, wait_for

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from egress.protocol import Quality
+from egress.protocol.encoding import Quality
 from workers.settings import LONGEST_SOCKET_PATH, Settings, SettingsError, load
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from egress.protocol import EgressEnded, EgressFailed, EgressStarted, EgressStopped, Report, Spoken
+from egress.protocol.reports import EgressEnded, EgressFailed, EgressStarted, EgressStopped, Report, Spoken
 from egress.speech.transcript import read
 from tests.workers.conftest import CALL, CONNECTOR, make_settings
 from tests.workers.test_answers import Backend

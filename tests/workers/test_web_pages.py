@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from egress.protocol import CompositeRecording
+from egress.protocol.recordings import CompositeRecording
 from tests.workers.conftest import CONNECTOR, make_settings
 from tests.workers.test_answers import Backend
 from workers.ledger import lifecycle

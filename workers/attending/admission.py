@@ -9,7 +9,9 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from egress.protocol import EGRESS_SPEC, SPEECH_KINDS, CompositeRecording, EgressSpec, LayoutSettings
+from egress.protocol.recordings import CompositeRecording, LayoutSettings
+from egress.protocol.specs import EGRESS_SPEC, EgressSpec
+from egress.protocol.speech import SPEECH_KINDS
 from workers.attending.surroundings import Surroundings
 from workers.decisions import reservation, shortage
 from workers.ledger import lifecycle

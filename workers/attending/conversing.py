@@ -10,19 +10,15 @@ from dataclasses import dataclass, field
 from sqlalchemy.orm import Session
 
 from egress.logs import about
-from egress.protocol import (
-    SPEECH_KINDS,
-    Attend,
-    Direct,
-    Directions,
+from egress.protocol.commands import Attend, Direct, Leave, SetLanguage, Start, Stop, Update
+from egress.protocol.directions import Directions
+from egress.protocol.recordings import LayoutSettings
+from egress.protocol.reports import (
     Disconnected,
     EgressEnded,
     EgressFailed,
-    EgressSpec,
     EgressStarted,
     EgressStopped,
-    LayoutSettings,
-    Leave,
     Over,
     PartClosed,
     Presence,
@@ -30,13 +26,11 @@ from egress.protocol import (
     Ready,
     Refused,
     Report,
-    SetLanguage,
     Spoken,
-    Start,
-    Stop,
-    Update,
     Warned,
 )
+from egress.protocol.specs import EgressSpec
+from egress.protocol.speech import SPEECH_KINDS
 from workers.attendants import Attendant, AttendantGone
 from workers.attending.admission import TAKEN_UP, admit, drop, layout_of, order, possible
 from workers.attending.engagement import Engagement, now

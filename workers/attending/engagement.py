@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from egress.protocol import CompositeRecording, Directions, EgressSpec, LayoutSettings
+from egress.protocol.directions import Directions
+from egress.protocol.recordings import CompositeRecording, LayoutSettings
+from egress.protocol.specs import EgressSpec
 from workers.attending.hold import Hold
 from workers.attending.surroundings import Surroundings
 from workers.ledger.tables import CallSession

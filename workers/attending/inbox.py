@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 
-from egress.protocol import Pong, Report
+from egress.protocol.reports import Pong, Report
 
 
 class Inbox:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from egress.protocol import Over
+from egress.protocol.reports import Over
 from workers.attendants import Attendant
 from workers.attending import clearing, starting
 from workers.attending.admission import TAKEN_UP, admit, drop, possible

@@ -9,7 +9,8 @@ import logging
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from egress.protocol import EgressEnded, EgressFailed, Leave, Over, PartClosed, PartOpened, Report
+from egress.protocol.commands import Leave
+from egress.protocol.reports import EgressEnded, EgressFailed, Over, PartClosed, PartOpened, Report
 from workers.attendants import Attendant, AttendantGone
 from workers.attending.clearing import enter_unreported
 from workers.attending.conversing import read

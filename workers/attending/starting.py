@@ -8,7 +8,10 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from egress.protocol import Attend, Directions, EgressSpec, Job, Start, Stop
+from egress.protocol.commands import Attend, Start, Stop
+from egress.protocol.directions import Directions
+from egress.protocol.job import Job
+from egress.protocol.specs import EgressSpec
 from workers.attendants import Attendant, AttendantGone
 from workers.attending import clearing
 from workers.attending.admission import TAKEN_UP, admit, drop, order

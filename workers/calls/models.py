@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, field_validator
 
-from egress.protocol import LayoutSettings, Quality
+from egress.protocol.encoding import Quality
+from egress.protocol.recordings import LayoutSettings
 from workers.calls.pages import check_page_url
 from workers.calls.style_sheets import check_form
 from workers.sentences import At

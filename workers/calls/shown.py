@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from egress.protocol import SPEECH_KINDS
+from egress.protocol.speech import SPEECH_KINDS
 from workers.calls.models import CallSettings
 from workers.ledger.states import LIVE
 from workers.ledger.tables import CallSession, Egress

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from egress.protocol import ClosedCaptions, SpeechSpec, Transcription
+from egress.protocol.speech import ClosedCaptions, SpeechSpec, Transcription
 from workers.calls.models import SpeechSegmentConfig, TranscriptionSettings
 from workers.ledger.wishes import Wish
 from workers.settings import Settings

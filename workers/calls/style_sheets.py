@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from egress.protocol import LayoutSettings
+from egress.protocol.recordings import LayoutSettings
 from egress.url_guard import Guard, UrlRefused
 from workers.refused import BadMessage
 from workers.sentences import At

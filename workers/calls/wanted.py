@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from egress.protocol import (
-    AudioEncoding,
-    CompositeRecording,
-    LayoutSettings,
-    PageSource,
-    Quality,
-    VideoEncoding,
-)
+from egress.protocol.encoding import AudioEncoding, Quality, VideoEncoding
+from egress.protocol.recordings import CompositeRecording, LayoutSettings, PageSource
 from workers.calls.models import RecordSettings
 from workers.ledger.wishes import Wish
 from workers.messages.pages import App

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from egress.protocol import CID
+from egress.protocol.job import CID
 from workers.carry_out.request import Outcome, Request, derived_event, derived_id
 from workers.events import payloads
 from workers.ledger import outbox

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from egress import protocol
+from egress.protocol.directions import Pin as Pinned
 from workers.carry_out.request import Outcome, Request
 from workers.ledger import calls, directions, lifecycle, wishes
 from workers.ledger.tables import Call, CallSession
@@ -19,14 +19,14 @@ Say = Callable[[directions.Said], dict[str, Any]]
 
 
 def pin(tx: Session, settings: Settings, message: Pin, request: Request) -> Outcome:
-    who = protocol.Pin(user_id=message.user_id, participant=message.participant_session_id)
+    who = Pinned(user_id=message.user_id, participant=message.participant_session_id)
     return _say(tx, message, request, "pins", lambda said: directions.pinned(said, who, True, request.sent_ms))
 
 
 def unpin(tx: Session, settings: Settings, message: Unpin, request: Request) -> Outcome:
     who = None
     if message.user_id is not None or message.participant_session_id is not None:
-        who = protocol.Pin(user_id=message.user_id, participant=message.participant_session_id)
+        who = Pinned(user_id=message.user_id, participant=message.participant_session_id)
     return _say(tx, message, request, "pins", lambda said: directions.pinned(said, who, False, request.sent_ms))
 
 

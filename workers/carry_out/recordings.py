@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from egress.protocol import LayoutSettings
+from egress.protocol.recordings import LayoutSettings
 from workers.calls.layouts import changed
 from workers.calls.merging import merged
 from workers.calls.models import RecordSettings

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from egress.protocol import Spoken
+from egress.protocol.reports import Spoken
 from workers.calls.models import SpeechSegmentConfig, TranscriptionSettings
 from workers.calls.rooms import room
 from workers.calls.settings import effective

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from egress import job_file
-from egress.protocol import Job
+from egress.protocol.job import Job
 from workers.attending.admission import order
 from workers.calls.projects import resolved
 from workers.cli.app import CliError, Exit

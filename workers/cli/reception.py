@@ -8,7 +8,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from egress.protocol import ParticipantReception, Reception, Spells, TrackReception
+from egress.protocol.reception import ParticipantReception, Reception, Spells, TrackReception
 
 
 def told(reception: Mapping[str, Any]) -> Iterator[Table | str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from egress.protocol import Spoken
+from egress.protocol.reports import Spoken
 from workers.events.models import (
     EVENTS,
     CallRecordingFailedEvent,

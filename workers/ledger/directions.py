@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from egress.protocol import Directions, Moderated, Pin
+from egress.protocol.directions import Directions, Moderated, Pin
 from workers.ledger import restraints
 from workers.ledger.tables import Call, CallSession
 from workers.refused import Refused

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from egress.protocol import Reception
+from egress.protocol.reception import Reception
 from workers.ledger.tables import Egress
 
 MOST = 10

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from egress.call.model import REMOVED
-from egress.protocol import (
+from egress.protocol.reports import (
     EgressEnded,
     EgressFailed,
     EgressStarted,

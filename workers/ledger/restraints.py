@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from egress.protocol import Moderated
+from egress.protocol.directions import Moderated
 
 MOST = 400
 """Times that are over of which each is kept: the last ones."""

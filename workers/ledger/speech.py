@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from egress.protocol import SPEECH_KINDS, Spoken
+from egress.protocol.reports import Spoken
+from egress.protocol.speech import SPEECH_KINDS
 from workers.events import payloads
 from workers.ledger.insert import insert_new
 from workers.ledger.outbox import put

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from egress.protocol import SPEECH_KINDS
+from egress.protocol.speech import SPEECH_KINDS
 from workers.events import payloads
 from workers.ledger.tables import Egress
 

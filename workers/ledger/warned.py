@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from egress.protocol import Warned
+from egress.protocol.reports import Warned
 from workers.events import payloads
 from workers.ledger.outbox import put
 from workers.ledger.tables import CallSession, Event

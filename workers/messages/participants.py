@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from egress.protocol import ModeratedAudio, ModeratedVideo
+from egress.protocol.directions import ModeratedAudio, ModeratedVideo
 from workers.messages.shape import Identifier, Message
 
 ParticipantName = Annotated[str, Field(min_length=1, max_length=256)]

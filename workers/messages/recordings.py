@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from egress.protocol import LayoutSettings, Quality
+from egress.protocol.encoding import Quality
+from egress.protocol.recordings import LayoutSettings
 from workers.calls.models import RecordSettings
 from workers.messages.pages import App, PageUrl
 from workers.messages.shape import Connector, Identifier, Message, StoreName

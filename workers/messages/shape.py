@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, WithJsonSchema
 
-from egress.protocol import CID
+from egress.protocol.job import CID
 from workers.calls.addresses import check_address, is_sealed, opened
 from workers.payload import shown
 from workers.sentences import IDENTIFIER, At

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from egress.protocol import Quality
+from egress.protocol.encoding import Quality
 from workers.preview.people import MOST, call_of
 from workers.preview.picture import Wanted, is_url
 

@@ -19,7 +19,7 @@ from egress.browser.studio import Studio
 from egress.easel import Maker, NativeMaker
 from egress.images.store import ImageStore
 from egress.media.compositor import Compositor
-from egress.protocol import GuardRules
+from egress.protocol.job import GuardRules
 from egress.styled import StyledMaker
 from layouts.engine import compose
 from layouts.images import NoImages

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from egress.logs import about
-from egress.protocol import Spoken
+from egress.protocol.reports import Spoken
 from egress.speech.contract import Line, Word
 from egress.speech.subtitles import srt, txt, vtt
 from egress.speech.transcript import TranscriptWriter

@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 from sqlalchemy import select
 
 from egress.outputs.files import MP4_OPTIONS
-from egress.protocol import CompositeRecording
+from egress.protocol.recordings import CompositeRecording
 from tests.rig.servers.faulty_proxy import FaultyProxy
 from tests.rig.servers.s3 import VersityGateway
 from workers.keyring import keyring

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from egress.protocol import Reception
+from egress.protocol.reception import Reception
 from tests.rig.servers.faulty_proxy import FaultyProxy
 from tests.rig.servers.s3 import VersityGateway
 from tests.workers.conftest import until
