@@ -29,7 +29,7 @@ check: ## Lint, formatting and types
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
-bench: ## Measure scenes, painting, messages through Redis, and an attendant in a live call of four
+bench: ## Measure scenes, painting, messages through Redis, captions, and an attendant in a live call of four
 	@sh scripts/setup.sh test
 	@.venv/bin/python -m bench
 
