@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from egress.speech.engine_settings import from_json, to_json
 from tests.workers.conftest import CONNECTOR, MakeBench, make_settings, until
 from tests.workers.test_doctor import findings
 from workers.demo import MODEL
 from workers.settings import Settings, SettingsError, load
-from workers.speech_engine import SpeechEngine
+from workers.speech_engine import SpeechEngine, engine_settings
 from workers.worker import Worker
 
 MODEL_SIZE = 2_000_000
@@ -52,6 +53,17 @@ def test_a_worker_does_not_start_with_a_model_folder_that_lacks_a_file(tmp_path:
 def test_a_language_that_nobody_speaks_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="'xx'"):
         load(data_dir=tmp_path, speech={"languages": ["en", "xx"]})
+
+
+def test_the_window_of_the_settings_is_the_engines(tmp_path: Path) -> None:
+    given = engine_settings(settings_with(tmp_path, MODEL, window=12))
+    usual = engine_settings(settings_with(tmp_path, MODEL))
+
+    assert given is not None and usual is not None
+    assert from_json(to_json(given)).window == 12
+    assert from_json(to_json(usual)).window is None
+    with pytest.raises(SettingsError, match="window"):
+        load(data_dir=tmp_path, speech={"window": 5})
 
 
 def test_without_a_model_nothing_is_started(tmp_path: Path) -> None:
