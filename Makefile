@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test soak check bench gallery clean
 SHELL := /bin/sh
+# Tests start some hundreds of processes: each would compile all modules of the project anew.
+unexport PYTHONDONTWRITEBYTECODE
 MAKEFLAGS += --no-print-directory
 
 help: ## List these targets

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.rig import chromium, janus, picture
+from tests.rig import chromium, janus, janus_client, picture
 from tests.rig.chromium import Chromium
 from tests.rig.guests import Call, Guests, GuestSpec
 from tests.rig.janus import NOTIFY, PLAIN, PVTID, RED, JanusServer
@@ -122,6 +122,18 @@ async def test_cameras_screens_and_networks_go_off_and_on(server: JanusServer) -
         assert [s.get("description") for s in publisher["streams"] if s["type"] == "video"] == [None, "screen"]
         await guests.do("ana", "screen", on=False)
         await subscriber.close()
+
+
+async def test_a_session_that_keeps_itself_alive_ends_when_it_is_closed(
+    server: JanusServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(janus_client, "KEEPALIVE", 0.02)
+    assert server.ws_url is not None
+    session = janus_client.Session(server.ws_url)
+    await session.open()
+    await asyncio.sleep(0.2)
+    await asyncio.wait_for(session.close(), 5)
+    assert await server.sessions() == {}
 
 
 async def test_guests_come_back_when_janus_does(server: JanusServer) -> None:

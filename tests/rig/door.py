@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 
 
 class Door:
-    """``address`` is that of a room, through this door."""
+    """``address`` is that of a room, through this door; ``entered`` counts the connections that came through it."""
 
     def __init__(self, address: dict[str, Any]) -> None:
+        self.entered = 0
         self._behind = address
         self._server: asyncio.Server | None = None
         self._through: set[asyncio.StreamWriter] = set()
@@ -43,6 +44,7 @@ class Door:
         task = asyncio.current_task()
         assert task is not None
         self._passing.add(task)
+        self.entered += 1
         url = urlsplit(self._behind["url"])
         inner_reader, inner_writer = await asyncio.open_connection(url.hostname, url.port)
         both = {writer, inner_writer}

@@ -13,6 +13,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.typing import Subprotocol
 
+KEEPALIVE = 20.0
+"""Seconds; Janus forgets a session that was silent for 60."""
+
 
 class Refused(Exception):
     """Janus, or its plugin, answered with an error."""
@@ -38,7 +41,7 @@ class Handle:
         return answer
 
     async def detach(self) -> None:
-        with contextlib.suppress(Refused, ConnectionError):
+        with contextlib.suppress(Refused, ConnectionError, TimeoutError):
             await self.session.request({"janus": "detach", "handle_id": self.id})
 
 
@@ -129,7 +132,12 @@ class Session:
             self._handles[message["sender"]].on_event(message)
 
     async def _keep_alive(self) -> None:
-        while True:
-            await asyncio.sleep(20)
-            with contextlib.suppress(ConnectionError, Refused, TimeoutError):
-                await self.request({"janus": "keepalive"})
+        # Only an ack comes of it. To wait for more would swallow the end of this task: a wait_for that is cancelled
+        # while what it waits for fails raises that failure in place of the cancellation.
+        assert self._socket is not None
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                await asyncio.sleep(KEEPALIVE)
+                await self._socket.send(
+                    dumps({"janus": "keepalive", "session_id": self._id, "transaction": str(next(self._numbers))})
+                )

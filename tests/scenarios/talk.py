@@ -1,15 +1,17 @@
 """A talk on an SFU as a scenario: guests speak known sentences all at once, and what they need is lost meanwhile.
 
-Losses come in the middle of a sentence, so that what each of them may cost is plain: that sentence. The engine is the
-real one with the test model, which knows the words of these sentences and English alone.
+Losses come in the middle of a sentence, or in the pause behind one, so that what each of them may cost is plain: that
+sentence, or none. The engine is the real one with the test model, which knows the words of these sentences and English
+alone.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +26,7 @@ from tests.rig.livekit import ROOM, LivekitServer
 from tests.rig.livekit_client import Signal
 from tests.rig.livekit_subscriber import LivekitSubscriber
 from tests.rig.product import Product, moment
-from tests.rig.spoken import Sentence, sentences
+from tests.rig.spoken import Sentence, heard, sentences
 from tests.scenarios.call import ATTEMPTS
 from workers.demo import MODEL
 
@@ -37,8 +39,10 @@ TONES = GuestSpec("dia", 3, video=False)
 """Hums and beeps, and says nothing."""
 EVERYBODY = frozenset(spec.user_id for spec in SPEAKERS)
 NOBODY: frozenset[str] = frozenset()
-SPEAKING = 1.0
+SPEAKING = 0.8
 """Seconds of a turn after which everybody is in the middle of a sentence."""
+PAUSE = 0.25
+"""Seconds behind a sentence at which it has been heard and is not yet taken for closed."""
 RECOGNISED = 2.8
 """Seconds of a turn after which sentences are being closed and made into text."""
 CID = "default:talk"
@@ -84,6 +88,8 @@ class _Talking:
         self._sfu = sfu
         self._guests = Guests(sfu.call([*SPEAKERS, TONES]))
         self._losses: list[Loss] = []
+        self._devices: dict[str, float] = {}
+        """When each device was started (true time); it goes on while its guest is away."""
         self._zero = 0.0
         """When a turn of everybody begins, after captions have begun."""
 
@@ -104,16 +110,18 @@ class _Talking:
             )
             assert code == 0, told
             began = moment((await product.event("call.closed_captions_started"))["created_at"])
-            devices = {spec.user_id: _device(guests, spec.user_id) for spec in SPEAKERS}
-            self._zero = devices["ana"] + math.ceil((began + 1.0 - devices["ana"]) / TURN) * TURN
+            self._devices = {spec.user_id: _device(guests, spec.user_id) for spec in SPEAKERS}
+            ana = self._devices["ana"]
+            self._zero = ana + math.ceil((began + 1.0 - ana) / TURN) * TURN
             end = await self._act(product, door)
             code, told = await product.send({"type": "stop_closed_captions", "call_cid": CID})
             assert code == 0, told
             await product.event("call.closed_captions_stopped")
             events = product.events()
             await guests.close()
-            shown = [] if witness is None else [packet for topic, packet in witness.told if topic == "captions"]
-        found = self._sorted(devices, end, events)
+            said = [] if witness is None else [packet for topic, packet in witness.told if topic == "captions"]
+            shown = [json.loads(packet) for packet in said]
+        found = self._sorted(end, events)
         found.shown = shown
         return found, guests.void(0.05)
 
@@ -127,31 +135,37 @@ class _Talking:
     async def _act(self, product: Product, door: Door) -> float:
         """Lose one thing after another; returns the end of the last turn that counts."""
 
+        async def rejoin() -> None:
+            await self._guests.do("ben", "rejoin")
+
         async def vanish() -> None:
             await self._guests.do("cem", "vanish")
+
+        async def join() -> None:
             await self._guests.do("cem", "join")
 
         async def kill() -> None:
             kill_engine(product.folder)
 
         async def cut() -> None:
+            before = door.entered
             door.cut()
+            async with asyncio.timeout(10):
+                while door.entered == before:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
 
-        await self._lose("ben's connection, with a goodbye", 1, SPEAKING, {"ben"}, self._rejoin)
-        await self._lose("cem's connection, without one", 3, SPEAKING, {"cem"}, vanish)
-        await self._lose("the engine", 5, RECOGNISED, NOBODY, kill)
+        await self._lose("ben's connection, with a goodbye", 1, SPEAKING, {"ben"}, rejoin)
+        await self._lose("cem's connection, without one", 2, self._said("cem", 2) + PAUSE, NOBODY, vanish)
+        await self._lose("cem's silence", 3, SPEAKING, {"cem"}, join)
+        await self._lose("the engine", 3, RECOGNISED, NOBODY, kill)
         # LiveKit resumes signalling while media goes on.
         resumed = isinstance(self._sfu, LivekitServer)
-        await self._lose("our signalling", 7, SPEAKING, NOBODY if resumed else EVERYBODY, cut)
+        await self._lose("our signalling", 5, SPEAKING, NOBODY if resumed else EVERYBODY, cut)
         if isinstance(self._sfu, LivekitServer):
-            await self._lose("our place in the room", 9, SPEAKING, EVERYBODY, self._put_out)
-        last = 12 if resumed else 10
-        # What was said last is told, too.
-        await self._at(last + 0.8)
+            await self._lose("our place in the room", 7, SPEAKING, EVERYBODY, self._put_out)
+        last = 10 if resumed else 8
+        await self._at(last)
         return self._zero + last * TURN
-
-    async def _rejoin(self) -> None:
-        await self._guests.do("ben", "rejoin")
 
     async def _put_out(self) -> None:
         """Join under our identity, on which LiveKit puts us out."""
@@ -167,7 +181,7 @@ class _Talking:
         what: str,
         turn: int,
         second: float,
-        guests: set[str] | frozenset[str],
+        guests: Set[str],
         lose: Callable[[], Awaitable[None]],
     ) -> None:
         await self._at(turn + second / TURN)
@@ -176,6 +190,13 @@ class _Talking:
         await lose()
         print(f"{what} was lost at {at - self._zero:.2f} s and back after {self._now() - at:.2f} s")
 
+    def _said(self, guest: str, turn: int) -> float:
+        """Seconds of a turn after which a guest has said their sentence."""
+        [says] = [spec.says for spec in SPEAKERS if spec.user_id == guest]
+        known = heard(says)
+        _, _, ends = known[(round((self._zero - self._devices[guest]) / TURN) + turn) % len(known)]
+        return ends
+
     async def _at(self, turn: float) -> None:
         await asyncio.sleep(max(0.0, self._zero + turn * TURN - self._now()))
 
@@ -183,14 +204,14 @@ class _Talking:
         """True time."""
         return time.monotonic() + self._guests.call.epoch
 
-    def _sorted(self, devices: dict[str, float], end: float, events: list[dict[str, Any]]) -> Talk:
+    def _sorted(self, end: float, events: list[dict[str, Any]]) -> Talk:
         """What was said and told from the first turn that counts to the end of the last one."""
         found = Talk({}, {}, {}, {}, self._losses, events)
         for spec in SPEAKERS:
             guest = spec.user_id
             moments = [loss.at for loss in self._losses if guest in loss.guests]
             found.said[guest], found.broken[guest] = [], []
-            for one in sentences(spec.says, devices[guest], self._zero, end, spec.drift_ppm):
+            for one in sentences(spec.says, self._devices[guest], self._zero, end, spec.drift_ppm):
                 broken = any(one.start < at < one.end for at in moments)
                 (found.broken if broken else found.said)[guest].append(one)
         for event in events:
@@ -205,6 +226,6 @@ class _Talking:
 
 
 def _device(guests: Guests, guest: str) -> float:
-    """When a guest's device was started (true time); it goes on while the guest is away."""
+    """When a guest's device was started (true time), by a second that it told."""
     mark = next(e for e in guests.events if e["guest"] == guest and e["event"] == "beep")
     return float(mark["true"]) - float(mark["second"])

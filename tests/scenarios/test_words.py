@@ -41,7 +41,7 @@ def _captions(talk: Talk, guest: str, of: Sentence) -> list[Sentence]:
 async def test_words_are_those_that_were_said(said: Talk) -> None:
     truth, told = [], []
     for guest, sentences in said.said.items():
-        assert len(sentences) >= 7
+        assert len(sentences) >= 6
         truth.append(" ".join(one.text for one in sentences))
         told.append(" ".join(caption.text for one in sentences for caption in _captions(said, guest, one)))
     errors = jiwer.wer(truth, told)
@@ -63,6 +63,7 @@ async def test_each_sentence_is_that_of_who_said_it_and_tones_are_none(said: Tal
 
 
 async def test_nothing_is_lost_but_the_sentence_being_spoken_and_nothing_comes_twice(said: Talk) -> None:
+    assert all(said.broken.values()), "everybody was interrupted in the middle of a sentence"
     for guest, sentences in said.said.items():
         for one in sentences:
             assert len(_captions(said, guest, one)) == 1, (guest, one, said.captions[guest], said.losses)
