@@ -15,6 +15,7 @@ from egress.speech.contract import Overlap, Segment, Segmenting, Utterance, Utte
 from egress.speech.guards import LanguageLock, worth_asking
 from egress.speech.languages import AUTO, language, target
 from egress.speech.listening import Hearing, Listening
+from egress.speech.seams import from_seam
 from egress.speech.segments import Speech
 
 log = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ class Recognizer:
         self._overlaps: dict[str, Overlap] = {}
         """By speaker, what was heard in it."""
         self._following: dict[int, Segment] = {}
-        """By segment that is not answered yet, the next one, which waits for that."""
+        """By segment that was asked for and is not answered yet, the next one, which waits for that."""
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def start(self) -> None:
@@ -156,6 +157,7 @@ class Recognizer:
         if not speech.continues:
             self._client.submit(segment)
         elif previous in self._asked:
+            self._hurry(previous)
             self._following[previous] = segment
         else:
             self._client.submit(replace(segment, before=before))
@@ -174,6 +176,12 @@ class Recognizer:
             self.tally.empty += 1
         self._go_on(utterance)
         self._on_utterance(utterance)
+
+    def _hurry(self, key: int) -> None:
+        """A segment that waits for another one is asked for from its seam on: one at a time waits for a speaker."""
+        earlier = next((one for one, segment in self._following.items() if segment.segment_id == key), None)
+        if earlier is not None:
+            self._client.submit(from_seam(self._following.pop(earlier)))
 
     def _go_on(self, utterance: Utterance) -> None:
         """What follows it in the middle of speech can be asked for now."""

@@ -45,10 +45,16 @@ def whole(utterance: Utterance, segment: Segment) -> Utterance:
     told = words[first:last]
     if not told:
         return replace(utterance, text="", words=(), translations={}, overlap=overlap)
+    start = told[0].start if first else utterance.start
+    end = told[-1].end if last < len(words) else utterance.end
+    if segment.before is not None and segment.before.told:
+        # The two have times of their own for the same sound: what was told is over.
+        start = min(max(start, segment.before.words[segment.before.told - 1].end), end)
+        told = tuple(replace(word, start=max(word.start, start), end=max(word.end, start)) for word in told)
     return replace(
         utterance,
-        start=told[0].start if first else utterance.start,
-        end=told[-1].end if last < len(words) else utterance.end,
+        start=start,
+        end=end,
         text=_text(utterance.text, words, first, last),
         words=told,
         overlap=overlap,
@@ -57,9 +63,19 @@ def whole(utterance: Utterance, segment: Segment) -> Utterance:
 
 def own(segment: Segment) -> Segment:
     """The segment without sound that another one has too: the seam tears a word where words have no times."""
+    return from_seam(to_seam(segment))
+
+
+def from_seam(segment: Segment) -> Segment:
+    """The segment without sound that the one before has too."""
     begin = round((segment.start - segment.audio_start) * SAMPLE_RATE) if segment.open_start else 0
+    return replace(segment, audio_start=segment.audio_start + begin / SAMPLE_RATE, samples=segment.samples[begin:])
+
+
+def to_seam(segment: Segment) -> Segment:
+    """The segment without sound that the next one has too."""
     stop = round((segment.end - segment.audio_start) * SAMPLE_RATE) if segment.open_end else len(segment.samples)
-    return replace(segment, audio_start=segment.audio_start + begin / SAMPLE_RATE, samples=segment.samples[begin:stop])
+    return replace(segment, samples=segment.samples[:stop])
 
 
 def _until(words: tuple[Word, ...], segment: Segment) -> int:

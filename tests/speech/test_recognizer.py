@@ -104,6 +104,7 @@ async def test_what_waits_for_the_one_before_is_told_as_lost_with_it(tmp_path: P
     for packet in [*packets(np.zeros(SAMPLE_RATE // 2, np.float32)), *spoken[:600]]:
         voice.feed(packet)
     await asyncio.sleep(1.0)
+    assert heard.recognizer.waiting - heard.recognizer._client.waiting <= 1
     hearing.end()
     assert not await heard.recognizer.close(0.5)
     assert heard.recognizer.waiting == 0

@@ -85,7 +85,7 @@ def test_a_segment_tells_the_words_that_begin_before_its_seam():
 def test_the_next_one_tells_what_follows(text: str, at: float, kept: str):
     told = second(text, at, first().overlap)
     assert told.text == kept
-    assert told.start == told.words[0].start
+    assert told.start == told.words[0].start >= 104.0 - 1e-6
     assert [word.text for word in told.words] == kept.split()
 
 

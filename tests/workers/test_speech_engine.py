@@ -86,6 +86,19 @@ async def test_a_broken_model_fails_what_needs_it_with_what_is_wrong(bench: Make
     assert all(str(broken) in error for error in failed.values())
 
 
+async def test_an_english_model_fails_what_is_to_be_heard_in_another_language(bench: MakeBench) -> None:
+    one = await bench(speech={"model": str(MODEL), "threads": 1})
+    assert one.worker is not None
+    speech = one.worker._speech
+    await until(lambda: speech.languages == {"en"}, 30.0)
+    one.send("start_transcription", egress_id="t1", connector=CONNECTOR, language="de")
+    await until(lambda: len(one.events()) == 1)
+    (failed,) = one.events()
+
+    assert (failed["type"], failed["error_code"]) == ("call.transcription_failed", "language_not_understood")
+    assert "does not understand 'de', only en" in failed["error"]
+
+
 def test_the_doctor_loads_the_model(tmp_path: Path, broken: Path) -> None:
     well = findings(settings_with(tmp_path, MODEL))["speech"]
     ill = findings(settings_with(tmp_path, broken))["speech"]
