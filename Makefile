@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test soak check bench gallery clean
 SHELL := /bin/sh
+# Tests start some hundreds of processes: each would compile all modules of the project anew.
+unexport PYTHONDONTWRITEBYTECODE
 MAKEFLAGS += --no-print-directory
 
 help: ## List these targets
@@ -29,7 +31,7 @@ check: ## Lint, formatting and types
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
-bench: ## Measure scenes, painting, messages through Redis, and an attendant in a live call of four
+bench: ## Measure scenes, painting, messages through Redis, captions, and an attendant in a live call of four
 	@sh scripts/setup.sh test
 	@.venv/bin/python -m bench
 

@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import clips, css, files, layouts, live, messages, painting, scenes, speech, unseen
+from bench import captions, clips, css, files, layouts, live, messages, painting, scenes, speech, speech_tables, unseen
 from bench.processor import Snapshot
 from egress.protocol.encoding import Quality
 from egress.protocol.recordings import CompositeRecording
@@ -194,41 +194,14 @@ def _measure_messages(folder: Path, count: int) -> dict[str, Any] | None:
 
 
 async def _measure_speech(folder: Path, seconds: float) -> dict[str, Any]:
+    told = await captions.run(folder, 2 * seconds, _say)
     spoken = await speech.speak(folder, seconds, _say)
     silent = await speech.silent(seconds / 3, _say)
-    return {"spoken": asdict(spoken) | {"cost_per_hour": spoken.cost_per_hour}, "silent": asdict(silent)}
-
-
-def _show_speech(told: dict[str, Any]) -> None:
-    spoken, silent = told["spoken"], told["silent"]
-    table = Table(
-        title=f"Speech to text of {speech.SPEAKERS} who speak at once, with the test model",
-        title_justify="left",
-        show_header=False,
-    )
-    table.add_row(
-        "sentences", f"{spoken['sentences']}: {spoken['found']} found in time, {spoken['right']} right in every word"
-    )
-    latencies = spoken["latencies"]
-    table.add_row(
-        "end of speech to text",
-        f"[bold]p50 {speech.percentile(latencies, 50):.2f} s, p95 {speech.percentile(latencies, 95):.2f} s[/], "
-        f"of which {spoken['silence_duration']:g} s are silence_duration_ms",
-    )
-    table.add_row("real-time factor", f"{spoken['real_time_factor']:.3f} of a second of inference for one of sound")
-    table.add_row(
-        "an hour of speech",
-        f"{spoken['cost_per_hour']:.3f} hours of a processor (engine {spoken['engine_cpu'] / spoken['spoken']:.3f}, "
-        f"listening {spoken['listening_cpu'] / spoken['spoken']:.3f})",
-    )
-    table.add_row("engine's memory", f"{spoken['engine_memory'] / 1e6:.0f} MB at the most")
-    table.add_row(
-        f"{speech.SILENT} silent ones",
-        f"muted {silent['muted']:.3f}, not sent (DTX) {silent['not_sent']:.3f}, level in the header "
-        f"{silent['low_level']:.3f}, silence sent {silent['silence_sent']:.3f}, "
-        f"noise of a room sent {silent['noise_sent']:.3f} cores",
-    )
-    Console(width=max(Console().width, 100)).print(table)
+    return {
+        "captions": asdict(told),
+        "spoken": asdict(spoken) | {"cost_per_hour": spoken.cost_per_hour},
+        "silent": asdict(silent),
+    }
 
 
 def _show_scenes(told: list[dict[str, Any]]) -> None:
@@ -312,7 +285,7 @@ def main() -> int:
     if "painting" in told:
         _show_painting(told["painting"])
     if "speech" in told:
-        _show_speech(told["speech"])
+        speech_tables.show(told["speech"])
     if "unseen" in told:
         _show_unseen(told["unseen"])
     if "live" in told:

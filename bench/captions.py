@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jiwer
+
 from bench.processor import Snapshot
 from bench.talk import TALKERS, at_once, talk
 from egress.speech.contract import Segmenting
@@ -31,6 +33,8 @@ WARM_UP = 6
 """Captions before anything is measured."""
 LAST = 6.0
 """Seconds for the captions of what was said last."""
+BARS = {50: 0.5, 95: 1.2}
+"""Seconds beyond ``silence_duration_ms`` that so many of a hundred captions may take."""
 NEAR = 0.5
 """Seconds by which a caption's times and what is true may differ and be the same."""
 Say = Callable[[str], None]
@@ -45,8 +49,8 @@ class Captioned:
     sentences: int
     found: int
     """Of them, those that a caption of their speaker tells with their times."""
-    right: int
-    """Of those, the ones with every word right."""
+    word_errors: float
+    """Part of the words of those that are wrong."""
     at_once: float
     """Speakers who are heard at the same time, on the average."""
     silence_duration: float
@@ -112,7 +116,7 @@ async def run(folder: Path, seconds: float, say: Say) -> Captioned:
             await asyncio.sleep(LAST)
             await _send(product, "stop_closed_captions")
             told = _captions(hook)
-    received, written, right, sentences = [], [], 0, 0
+    received, written, wanted, heard, sentences = [], [], [], [], 0
     for guest, each in talks.items():
         for said in each.said(began, ended):
             sentences += 1
@@ -120,13 +124,14 @@ async def run(folder: Path, seconds: float, say: Say) -> Captioned:
             if found is not None:
                 received.append(found.received - said.end)
                 written.append(found.written - said.end)
-                right += found.text.lower() == said.text
+                wanted.append(said.text)
+                heard.append(found.text.lower())
     return Captioned(
         seconds=seconds,
         load_before=load,
         sentences=sentences,
         found=len(received),
-        right=right,
+        word_errors=float(jiwer.wer(wanted, heard)),
         at_once=at_once(list(talks.values()), began, ended),
         silence_duration=Segmenting().silence_duration_ms / 1000,
         received=received,

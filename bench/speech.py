@@ -25,6 +25,8 @@ from tests.speech.sounds import MODEL, PACKET, Said, Sentence, Voice, noise, pac
 
 SPEAKERS = 4
 SILENT = 50
+SETTLING = 5.0
+"""Seconds of silence before its cost is counted: how loud a room's noise is must be known first."""
 NEAR = 0.5
 """Seconds by which an utterance and what is true may differ and be the same."""
 Say = Callable[[str], None]
@@ -149,15 +151,19 @@ async def _listen(
     for number, voice in enumerate(voices):
         listening.hear(f"s{number}", voice.track).mute(muted)
     listening.start()
-    for number in range(round(seconds / PACKET)):
+    settled, spent = round(SETTLING / PACKET), 0.0
+    for number in range(settled + round(seconds / PACKET)):
+        if number == settled:
+            spent = listening.processor_seconds
         await asyncio.sleep(max(0.0, began + (number + 1) * PACKET - time.monotonic()))
         if number % every == 0:
             for at, voice in enumerate(voices):
                 voice.sent = number
                 voice.feed(told[(number + 7 * at) % len(told)], level=level)
-    spent = listening.processor_seconds / (time.monotonic() - began)
+    spent = listening.processor_seconds - spent
+    passed = time.monotonic() - began - SETTLING
     await asyncio.to_thread(listening.stop)
-    return spent
+    return spent / passed
 
 
 def percentile(values: Sequence[float], part: float) -> float:

@@ -16,23 +16,18 @@ from egress.call.connector import Attendance, Attending, ConnectorError, connect
 from egress.call.model import (
     REMOVED,
     CallEvent,
-    Connected,
-    Disconnected,
     Ended,
     Joined,
     TrackUnreadable,
 )
 from egress.call.state import CallState
-from egress.composite import CompositeEgress, Tell, utc
+from egress.composite import CompositeEgress, Tell
 from egress.media.stage import Stage
-from egress.presence import Presence
 from egress.protocol.directions import Directions
 from egress.protocol.job import Job
 from egress.protocol.recordings import CompositeRecording, LayoutSettings
-from egress.protocol.reports import Connected as ConnectedReport
-from egress.protocol.reports import Disconnected as DisconnectedReport
-from egress.protocol.reports import Presence as PresenceReport
 from egress.protocol.specs import EgressSpec
+from egress.reach import Reach
 from egress.recordings import Recordings
 from egress.sources import Sources
 from egress.speech_egress import SpeechEgress
@@ -62,7 +57,6 @@ class Attendant:
         """The room is over, and so is the call's session."""
         self.telling: Telling | None = None
         """Where the room is told what is made of it."""
-        self._tell = tell
         self._warnings = Warnings(tell)
         self.transcribing = Transcribing(job, self.state, tell, self._show_caption)
         """All that is made of speech."""
@@ -75,19 +69,11 @@ class Attendant:
         self.recordings = Recordings(job, self.state, self._stage, self._sources, self._atelier, tell)
         """All that is made of pictures and sound."""
         self._attendance: Attendance | None = None
-        self._opened_at = 0.0
-        self._connected_at: float | None = None
-        self._out_of_reach = ""
-        """Why the SFU could not be reached the last time."""
-        self._presence = Presence()
-        self._away: str | None = None
-        """Why the SFU is out of reach; None when it is not."""
+        self._reach = Reach(tell)
         self._tasks: list[asyncio.Task[None]] = []
-        self._loop = asyncio.get_running_loop()
 
     def open(self) -> None:
         """Join, and begin what the job asks for."""
-        self._opened_at = time.monotonic()
         log.info("attending %s through %s", self.job.call_cid, self.job.connector["type"])
         for spec in self.job.egresses:
             self.start(spec)
@@ -171,7 +157,7 @@ class Attendant:
             recording = any(isinstance(spec, CompositeRecording) for spec in self.job.egresses)
             attending = Attending(self.job.call_cid, self.job.ice, self.job.delay, recording)
             self._attendance = kind.attend(address, attending)
-            timeout = self._loop.call_later(CONNECT_TIMEOUT, self._never_connected)
+            timeout = asyncio.get_running_loop().call_later(CONNECT_TIMEOUT, self._never_connected)
             try:
                 async for event in self._attendance.events():
                     self._on_event(event)
@@ -203,8 +189,8 @@ class Attendant:
             self.telling.caption(caption)
 
     def _never_connected(self) -> None:
-        if self._connected_at is None:
-            why = f": {self._out_of_reach}" if self._out_of_reach else ""
+        if not self._reach.joined:
+            why = f": {self._reach.away}" if self._reach.away else ""
             self._over("sfu_unreachable", f"the room could not be joined within {CONNECT_TIMEOUT:.0f} s{why}")
 
     def _put_out(self, end: Ended) -> None:
@@ -225,21 +211,7 @@ class Attendant:
     def _on_event(self, event: CallEvent) -> None:
         now = time.monotonic()
         log.debug("%s", event)
-        match event:
-            case Connected():
-                if self._connected_at is None:
-                    self._connected_at = now
-                    log.info("in the call after %.0f ms", (now - self._opened_at) * 1000)
-                self._presence.connected(now)
-                self._away = None
-                self._tell(ConnectedReport(at=utc(time.time())))
-            case Disconnected(reason):
-                self._out_of_reach = reason
-                self._presence.disconnected()
-                self._away = reason
-                self._tell(DisconnectedReport(at=utc(time.time()), reason=reason))
-            case _:
-                pass
+        self._reach.hear(event, now)
         self._sources.let_go(event, now)
         self.state.apply(event, now)
         self.recordings.hear(event, now)
@@ -259,8 +231,8 @@ class Attendant:
                 self._look(now)
             except Exception:
                 log.exception("the call could not be looked at")
-            if self._presence.due(present := len(self.state.participants), now):
-                self._tell(PresenceReport(at=utc(time.time()), participants=present))
+            present = len(self.state.participants)
+            self._reach.count(present, now)
             if now >= next_progress:
                 next_progress = now + 1.0
                 self.recordings.progress(present)
@@ -274,8 +246,7 @@ class Attendant:
         view = self.state.view(now)
         self._sources.want(self.recordings.direct(view, now), self._attendance, now)
         self.recordings.look(now)
-        if self._connected_at is not None:
+        if self._reach.joined:
             self.transcribing.look()
-        waited = None if self._connected_at is None else now - self._connected_at
-        self.recordings.begin(view, waited, self._away, now)
+        self.recordings.begin(view, self._reach.since(now), self._reach.away, now)
         self._tell_room()

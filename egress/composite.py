@@ -31,7 +31,7 @@ from egress.protocol.reports import (
     Received,
     Report,
 )
-from egress.report import PictureSizes, ReceptionLog
+from egress.reception.log import PictureSizes, ReceptionLog
 
 log = logging.getLogger(__name__)
 

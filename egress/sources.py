@@ -27,7 +27,7 @@ from egress.media.audio_source import AudioSource
 from egress.media.stage import Stage
 from egress.media.video_source import TrackKey, VideoSource
 from egress.protocol.directions import ModeratedVideo
-from egress.report import PictureSizes
+from egress.reception.log import PictureSizes
 from egress.rtc.track import EncodedFrame
 
 log = logging.getLogger(__name__)

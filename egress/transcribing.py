@@ -31,6 +31,7 @@ from egress.protocol.speech import SpeechSpec, Transcription
 from egress.recognizing import Recognizing
 from egress.silences import Silences
 from egress.speech.contract import SpeechError, Utterance
+from egress.speech.languages import NOT_UNDERSTOOD, not_understood
 from egress.speech_egress import SpeechEgress
 from egress.spoken import caption, told
 
@@ -56,7 +57,7 @@ class Transcribing:
         self._silences = Silences()
         self._failing_since: float | None = None
         self._warned: set[str] = set()
-        """Ways in which speech was lost, and languages that the engine does not know, of which people know."""
+        """Ways in which speech was lost, and languages of which nothing can be made, of which people know."""
         self._finishing: set[asyncio.Task[None]] = set()
 
     @property
@@ -72,9 +73,12 @@ class Transcribing:
         if isinstance(spec, Transcription):
             journal = self._job.spool / spec.egress_id / JOURNAL.format(epoch=self._job.epoch)
         self.egresses[spec.egress_id] = egress = SpeechEgress(spec, journal)
-        self._recognizing.language = spec.language
         if self._job.speech is None:
             self._fail(egress, "no_speech_engine", "no engine that makes text of speech was named (speech.socket)")
+        elif (why := self._not_understood(spec.language)) is not None:
+            self._fail(egress, NOT_UNDERSTOOD, why)
+        else:
+            self._recognizing.language = spec.language
 
     def stop(self, egress_id: str, reason: str) -> bool:
         """End an egress, once what is being said is text; False if there is none of that id."""
@@ -91,10 +95,17 @@ class Transcribing:
         return True
 
     def set_language(self, egress_id: str, language: str) -> bool:
-        """What is spoken from now on, for all egresses; False if there is none of that id."""
+        """What is spoken from now on, for all egresses; False if there is none of that id.
+
+        What runs goes on in the language that it has, where the new one is none that the engine understands.
+        """
         if egress_id not in self.egresses:
             return False
-        self._recognizing.set_language(language)
+        if (why := self._not_understood(language)) is not None:
+            message = f"{why}; it goes on in '{self._recognizing.language}'"
+            self._warn(f"{NOT_UNDERSTOOD} {language}", NOT_UNDERSTOOD, message)
+        else:
+            self._recognizing.set_language(language)
         return True
 
     def direct(self, directions: Directions) -> None:
@@ -183,12 +194,15 @@ class Transcribing:
         egress.over.set()
         failed = EgressFailed(at=utc(time.time()), egress_id=egress.spec.egress_id, code=code, error=message)
         self._tell(failed)
+        if not self.running:
+            self._recognizing.release()
 
     def _on_utterance(self, utterance: Utterance) -> None:
         if utterance.failure is not None:
             self._on_failure(utterance)
             return
         self._failing_since = None
+        self._compare()
         wanted = [egress for egress in self.egresses.values() if egress.wants(utterance)]
         who = self._recognizing.who(utterance.speaker)
         if not utterance.text or not wanted or who is None:
@@ -200,10 +214,20 @@ class Transcribing:
             self._say(spoken, some)
 
     def _compare(self) -> None:
-        """Warn once of each language that is wanted and that the engine does not know."""
-        if (known := self._recognizing.known) is not None:
-            for code, language, message in lacking(*known):
+        """Once the engine has said what it knows: fail what it does not understand, warn of what is not translated."""
+        if (known := self._recognizing.known) is None:
+            return
+        for code, language, message in lacking(*known):
+            if code == NOT_UNDERSTOOD:
+                for egress in self.egresses.values():
+                    self._fail(egress, code, message)
+            else:
                 self._warn(f"{code} {language}", code, message)
+
+    def _not_understood(self, language: str) -> str | None:
+        """Why speech in ``language`` cannot be made into text; None where it can, or before the engine has told."""
+        known = self._recognizing.known
+        return None if known is None else not_understood(language, known[1].get("languages", []))
 
     def _warn(self, key: str, code: str, message: str) -> None:
         if key not in self._warned:

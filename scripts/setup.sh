@@ -183,7 +183,8 @@ python_packages() {
         return 0
     fi
     uv=$(uv_path)
-    "$uv" sync --frozen >&2
+    # Compiled at once: where nothing may be written later, every process would compile all of it anew.
+    "$uv" sync --frozen --compile-bytecode >&2
     touch "$stamp"
 }
 

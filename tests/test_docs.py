@@ -10,7 +10,7 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from egress import attend, attendant, recordings
+from egress import attendant, process, recordings
 from egress.protocol.commands import Command
 from egress.protocol.encoding import AudioEncoding, Quality, VideoEncoding
 from egress.protocol.job import Job
@@ -108,7 +108,7 @@ def test_every_quality_is_named(by_hand: str) -> None:
     assert [q for q in Quality if f"`{q.removeprefix('portrait-')}`" not in by_hand] == []
 
 
-@pytest.mark.parametrize("module", [attend, attendant, recordings], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [process, attendant, recordings], ids=lambda module: module.__name__)
 def test_every_code_of_the_attendant_is_named(by_hand: str, module: Any) -> None:
     source = Path(module.__file__).read_text()
     codes = set(re.findall(r'(?:_refuse\((?:[\w.]+|"\w+"), |_over\(|code or )"(\w+)"', source))

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import dramatiq
@@ -26,12 +26,18 @@ MAX_BACKOFF = 30.0
 _PASSING = (LedgerUnavailable, TimeLimitExceeded, Shutdown)
 
 
-def declare(broker: dramatiq.Broker, ledger: Ledger, settings: Settings) -> dict[str, dramatiq.Actor[..., None]]:
+def declare(
+    broker: dramatiq.Broker,
+    ledger: Ledger,
+    settings: Settings,
+    languages: Callable[[], Collection[str]] = frozenset,
+) -> dict[str, dramatiq.Actor[..., None]]:
     """One actor for each message type, on the broker given.
 
     A message's payload is its one argument, or its keyword arguments. A bad message is refused once and for all; one
     that meets a ledger out of reach waits for it where it is, so that the messages of a call keep their order, and is
-    then given back to be tried again, for as long as ``broker.keep_trying``.
+    then given back to be tried again, for as long as ``broker.keep_trying``. ``languages`` are those that the speech
+    engine of this worker understands, as far as it has said by then.
     """
     stopping = _Stopping()
     broker.add_middleware(stopping)
@@ -42,7 +48,7 @@ def declare(broker: dramatiq.Broker, ledger: Ledger, settings: Settings) -> dict
 
     declared = {
         name: dramatiq.Actor(
-            _actor(name, ledger, settings, stopping.event),
+            _actor(name, ledger, settings, languages, stopping.event),
             actor_name=name,
             broker=broker,
             queue_name=settings.broker.queue,
@@ -72,7 +78,13 @@ class _Stopping(Middleware):
         self.event.set()
 
 
-def _actor(name: str, ledger: Ledger, settings: Settings, stopping: threading.Event) -> Callable[..., None]:
+def _actor(
+    name: str,
+    ledger: Ledger,
+    settings: Settings,
+    languages: Callable[[], Collection[str]],
+    stopping: threading.Event,
+) -> Callable[..., None]:
     def actor(*arguments: Any, **fields: Any) -> None:
         current = CurrentMessage.get_current_message()
         message_id = current.message_id if current is not None else str(uuid.uuid4())
@@ -83,7 +95,7 @@ def _actor(name: str, ledger: Ledger, settings: Settings, stopping: threading.Ev
         count = metrics.MESSAGES
         try:
             _patiently(
-                lambda: carry_out(ledger, settings, name, payload, message_id, sent_ms),
+                lambda: carry_out(ledger, settings, name, payload, message_id, sent_ms, languages()),
                 settings.broker.time_limit / 2,
                 stopping,
             )

@@ -83,6 +83,11 @@ class SpeechEngine:
             return None
         return found.code, found.message
 
+    @property
+    def languages(self) -> frozenset[str]:
+        """Those that the engine understands; empty before it was loaded."""
+        return self._supervisor.languages if self._supervisor is not None else frozenset()
+
     def _changed(self, state: EngineState) -> None:
         if state is EngineState.READY:
             self._ran, self._failing_since = True, None

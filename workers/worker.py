@@ -193,7 +193,7 @@ class Worker:
         if embedded(self.settings):
             return None
         broker = connect(self.settings)
-        actors.declare(broker, self.ledger, self.settings)
+        actors.declare(broker, self.ledger, self.settings, lambda: self._speech.languages)
         # It looks for messages ever more rarely while its threads have enough of them, up to so many milliseconds:
         # with dramatiq's second, they would wait for it.
         worker = dramatiq.Worker(broker, worker_threads=self.settings.broker.threads, worker_timeout=50)

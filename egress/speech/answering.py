@@ -13,11 +13,14 @@ from egress.speech.contract import (
     Capabilities,
     EngineSettings,
     Failure,
+    Scores,
+    Segment,
     TranslationEngine,
     Utterance,
 )
 from egress.speech.engines.registry import engine, translator
 from egress.speech.guards import believed, without_repeats
+from egress.speech.seams import own, whole
 from egress.speech.waiting import Asked
 
 log = logging.getLogger(__name__)
@@ -63,7 +66,8 @@ class Answering:
     def answer(self, batch: Sequence[Asked]) -> list[Utterance]:
         """One utterance for each that was asked; a failure is one too."""
         began = time.monotonic()
-        segments = [asked.segment for asked in batch]
+        words = self._engine.capabilities.words
+        segments = [_asked(asked.segment, words) for asked in batch]
         try:
             heard = self._engine.transcribe(segments)
             said = [self._kept(utterance, asked) for utterance, asked in zip(heard, batch, strict=True)]
@@ -79,18 +83,17 @@ class Answering:
         return said
 
     def _kept(self, utterance: Utterance, asked: Asked) -> Utterance:
-        text = without_repeats(utterance.text, utterance.language)
-        if not believed(text, utterance.scores, asked.segment.end - asked.segment.start):
-            return replace(utterance, segments=asked.ids, text="", words=(), translations={})
+        segment = asked.segment
+        seconds = len(segment.samples) / SAMPLE_RATE if _open(segment) else segment.end - segment.start
+        heard = replace(utterance, segments=asked.ids, translations={}, translation_scores={})
+        if not believed(without_repeats(heard.text, heard.language), heard.scores, seconds):
+            return replace(heard, text="", words=())
+        heard = whole(heard, segment)
+        text = without_repeats(heard.text, heard.language)
         # Words of a text that was shortened would tell of it as it was.
-        words = utterance.words if text == utterance.text else ()
-        wanted = asked.segment.translate_to
-        translations = {
-            target: without_repeats(translated, target)
-            for target, translated in utterance.translations.items()
-            if target in wanted and target != utterance.language
-        }
-        return replace(utterance, segments=asked.ids, text=text, words=words, translations=translations)
+        words = heard.words if segment.words and text == heard.text else ()
+        translations = _translations(utterance, segment, seconds) if text else {}
+        return replace(heard, text=text, words=words, translations=translations)
 
     def _translate(self, said: list[Utterance], batch: Sequence[Asked]) -> None:
         for target, one in self._translators.items():
@@ -109,7 +112,30 @@ class Answering:
                 log.exception("the translator into %s failed on %d texts", target, len(rows))
                 continue
             for row, text in translated:
-                said[row] = replace(said[row], translations={**said[row].translations, target: text})
+                if text := without_repeats(text, target):
+                    said[row] = replace(said[row], translations={**said[row].translations, target: text})
+
+
+def _open(segment: Segment) -> bool:
+    return segment.open_start or segment.open_end
+
+
+def _asked(segment: Segment, words: bool) -> Segment:
+    """What the engine hears: it is asked for words too where an edge may have torn one."""
+    if not _open(segment):
+        return segment
+    return replace(segment, words=True) if words else own(segment)
+
+
+def _translations(utterance: Utterance, segment: Segment, seconds: float) -> dict[str, str]:
+    """Those by the engine itself that are wanted, and believed like any text."""
+    kept = {}
+    for target, translated in utterance.translations.items():
+        text = without_repeats(translated, target)
+        scores = utterance.translation_scores.get(target, Scores())
+        if target in segment.translate_to and target != utterance.language and believed(text, scores, seconds):
+            kept[target] = text
+    return kept
 
 
 def _failed(asked: Asked, error: Exception) -> Utterance:

@@ -96,7 +96,9 @@ class EngineClient:
         """Wait until every segment is answered; False when that took longer than ``timeout`` seconds."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
-                await self._idle.wait()
+                # An answer may be what another segment waited for.
+                while self._kept:
+                    await self._idle.wait()
         return not self._kept
 
     async def close(self) -> None:
@@ -105,8 +107,8 @@ class EngineClient:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
-        for key in list(self._kept):
-            self._give_up(key, "engine_away", "no speech engine answered in time")
+        while self._kept:
+            self._give_up(next(iter(self._kept)), "engine_away", "no speech engine answered in time")
 
     def _forget(self, key: int) -> _Kept | None:
         kept = self._kept.pop(key, None)

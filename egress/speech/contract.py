@@ -50,6 +50,25 @@ class Segmenting:
                 )
 
 
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word and when it was spoken."""
+
+    text: str
+    start: float
+    end: float
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """What was heard in a segment towards its end, where the next one's sound has begun already."""
+
+    words: tuple[Word, ...]
+    told: int
+    """How many of the words, from the first, the segment has told; the others are the next one's."""
+
+
 @dataclass(slots=True)
 class Segment:
     """A stretch of one speaker's speech, closed for good."""
@@ -59,11 +78,11 @@ class Segment:
     speaker: str
     """Session id of who speaks."""
     start: float
-    """When the first sound of speech was heard."""
+    """When the first sound of speech was heard; or the seam to the segment before, whose end ``samples`` have too."""
     end: float
-    """When the last one was."""
+    """When the last one was; or the seam to the next segment, whose beginning ``samples`` have too."""
     audio_start: float
-    """When ``samples[0]`` was: before ``start``, by the padding."""
+    """When ``samples[0]`` was: before ``start``, by the padding or by what the segment before has too."""
     samples: Sound
     voiced: float
     """Seconds in which the detector heard speech."""
@@ -73,18 +92,12 @@ class Segment:
     """Whether times of words are wanted."""
     translate_to: tuple[str, ...] = ()
     """Languages into which the text is wanted too."""
-    cut: bool = False
-    """Closed because it was long: the speaker went on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """One word and when it was spoken."""
-
-    text: str
-    start: float
-    end: float
-    probability: float
+    open_start: bool = False
+    """``samples`` begin in the middle of speech."""
+    open_end: bool = False
+    """``samples`` end in the middle of speech."""
+    before: Overlap | None = None
+    """What the segment before heard in the sound that both have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +142,10 @@ class Utterance:
     scores: Scores = Scores()
     translations: Mapping[str, str] = field(default_factory=dict)
     """Text by target language; targets equal to the language spoken are left out."""
+    translation_scores: Mapping[str, Scores] = field(default_factory=dict)
+    """How sure an engine was of translations that it made of the sound."""
+    overlap: Overlap | None = None
+    """What the next segment is to know, where it goes on in the middle of speech."""
     failure: Failure | None = None
 
 

@@ -126,7 +126,7 @@ class Ear:
         """Nothing more will come."""
         closed = self.listen(detector, 0.0)
         closed += self._flush(detector)
-        return closed + self.segmenter.close()
+        return closed + self.segmenter.stop()
 
     def _hear(self, frame: EncodedFrame, detector: Detector) -> list[Speech]:
         """Decode one packet and join it to what came before."""

@@ -18,7 +18,10 @@ _BELOW = 44.0
 _ABOVE = 8.0
 """Decibels above the noise at which they lie at the lowest."""
 _GAP = 28.0
-"""Decibels below the loud parts under which sound counts as a gap between words."""
+"""Decibels below the loud parts under which sound is a gap."""
+_PAUSE = 15
+"""Steps that a gap must have to lie between words: within one, a stop (p, t, k) is silent for up to a tenth of a
+second."""
 
 
 def loudness(sound: Sound) -> NDArray[np.float32]:
@@ -75,27 +78,35 @@ def offset(sound: Sound, first: int, last: int) -> int:
     return (end + 1) * STEP
 
 
-def widest_gap(sound: Sound, earliest: int, latest: int, unvoiced: NDArray[np.bool_]) -> int:
-    """The sample in the middle of the widest pause between the two; ``unvoiced`` says where the detector heard none.
+def widest_gap(sound: Sound, earliest: int, latest: int, unvoiced: NDArray[np.bool_]) -> int | None:
+    """The sample in the middle of the widest pause between the two; None where nothing is long enough to be one.
 
-    Where nothing is quiet enough to be a pause, the quietest twentieth of a second is taken.
+    ``unvoiced`` says of each sample whether the detector heard no speech there.
     """
     level = loudness(sound)
     low, high = earliest // STEP, min(latest // STEP, len(level))
-    if high - low < 6:
-        return latest
+    if high - low < _PAUSE:
+        return None
     loud = np.percentile(level, 90)
     silent = unvoiced[: len(level) * STEP].reshape(-1, STEP).all(axis=1)
     quiet = (silent | (level < loud - _GAP))[low:high]
     edges = np.flatnonzero(np.diff(np.concatenate([[False], quiet, [False]]).astype(np.int8)))
     runs = edges.reshape(-1, 2)
     widths = runs[:, 1] - runs[:, 0]
-    if len(widths) and widths.max() >= 4:
-        # The last of the widest, so that captions are as long as they may be.
-        best = runs[len(widths) - 1 - int(np.argmax(widths[::-1]))]
-        return int((low + (best[0] + best[1]) / 2) * STEP)
-    smooth = np.convolve(level[low:high], np.ones(5) / 5, "valid")
-    return int((low + int(np.argmin(smooth)) + 2.5) * STEP)
+    if not len(widths) or widths.max() < _PAUSE:
+        return None
+    # The last of the widest, so that captions are as long as they may be.
+    best = runs[len(widths) - 1 - int(np.argmax(widths[::-1]))]
+    return int((low + (best[0] + best[1]) / 2) * STEP)
+
+
+def quietest(sound: Sound, earliest: int, latest: int) -> int:
+    """The sample in the middle of the quietest twentieth of a second between the two."""
+    level = loudness(sound[earliest:latest])
+    if len(level) < 5:
+        return (earliest + latest) // 2
+    smooth = np.convolve(level, np.ones(5) / 5, "valid")
+    return earliest + int((int(np.argmin(smooth)) + 2.5) * STEP)
 
 
 def _judged(sound: Sound, first: int, last: int) -> tuple[NDArray[np.float32], float]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from egress.speech.contract import SpeechError
 
 AUTO = "auto"
+NOT_UNDERSTOOD = "language_not_understood"
+"""Code of a language that may be asked for and that the loaded model does not know."""
 LANGUAGES = {
     "ar": "Arabic",
     "bg": "Bulgarian",
@@ -59,6 +61,19 @@ def language(code: str) -> str | None:
     raise SpeechError(
         "unsupported_language",
         f"language {code[:40]!r} is not supported; supported are auto, {', '.join(LANGUAGES)}",
+    )
+
+
+def not_understood(code: str, known: Collection[str]) -> str | None:
+    """What to do where a model that knows the languages ``known`` is to hear ``code``; None where it can.
+
+    What is to be found out (``auto``) is one that it knows. A model of which no language is known is not doubted.
+    """
+    if code == AUTO or not known or code in known:
+        return None
+    return (
+        f"the speech model here does not understand '{code}', only {', '.join(sorted(known))}: name one of these or "
+        "auto, or have a model loaded that understands it (speech.model in the settings)"
     )
 
 

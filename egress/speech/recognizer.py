@@ -11,10 +11,11 @@ from pathlib import Path
 
 from egress.rtc.track import MediaTrack
 from egress.speech.client import EngineClient
-from egress.speech.contract import Segment, Segmenting, Utterance, UtteranceListener
+from egress.speech.contract import Overlap, Segment, Segmenting, Utterance, UtteranceListener
 from egress.speech.guards import LanguageLock, worth_asking
 from egress.speech.languages import AUTO, language, target
 from egress.speech.listening import Hearing, Listening
+from egress.speech.seams import from_seam
 from egress.speech.segments import Speech
 
 log = logging.getLogger(__name__)
@@ -67,6 +68,12 @@ class Recognizer:
         self._ids = itertools.count(1)
         self._asked: dict[int, tuple[bool, float]] = {}
         """Whether a segment's language was to be detected, and its seconds of speech."""
+        self._open: dict[str, int] = {}
+        """By speaker, the last segment, where the next one begins before it has ended."""
+        self._overlaps: dict[str, Overlap] = {}
+        """By speaker, what was heard in it."""
+        self._following: dict[int, Segment] = {}
+        """By segment that was asked for and is not answered yet, the next one, which waits for that."""
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def start(self) -> None:
@@ -83,7 +90,7 @@ class Recognizer:
     @property
     def waiting(self) -> int:
         """Segments without an answer."""
-        return self._client.waiting
+        return self._client.waiting + len(self._following)
 
     @property
     def processor_seconds(self) -> float:
@@ -122,6 +129,8 @@ class Recognizer:
 
     def _ask(self, speaker: str, speech: Speech) -> None:
         self.tally.segments += 1
+        previous = self._open.pop(speaker, None)
+        before = self._overlaps.pop(speaker, None)
         if not worth_asking(speech.samples, speech.voiced, speech.end - speech.start):
             self.tally.not_asked += 1
             return
@@ -129,21 +138,29 @@ class Recognizer:
         known = wanted or self._lock.of(speaker)
         key = next(self._ids)
         self._asked[key] = (known is None, speech.voiced)
-        self._client.submit(
-            Segment(
-                segment_id=key,
-                speaker=speaker,
-                start=self._wall(speech.start),
-                end=self._wall(speech.end),
-                audio_start=self._wall(speech.audio_start),
-                samples=speech.samples,
-                voiced=speech.voiced,
-                language=known,
-                words=self.settings.words,
-                translate_to=self.settings.translate_to,
-                cut=speech.cut,
-            )
+        segment = Segment(
+            segment_id=key,
+            speaker=speaker,
+            start=self._wall(speech.start),
+            end=self._wall(speech.end),
+            audio_start=self._wall(speech.audio_start),
+            samples=speech.samples,
+            voiced=speech.voiced,
+            language=known,
+            words=self.settings.words,
+            translate_to=self.settings.translate_to,
+            open_start=speech.open_start,
+            open_end=speech.open_end,
         )
+        if speech.open_end:
+            self._open[speaker] = key
+        if not speech.continues:
+            self._client.submit(segment)
+        elif previous in self._asked:
+            self._hurry(previous)
+            self._following[previous] = segment
+        else:
+            self._client.submit(replace(segment, before=before))
 
     def _take(self, utterance: Utterance) -> None:
         asked = [self._asked.pop(key) for key in utterance.segments if key in self._asked]
@@ -157,4 +174,19 @@ class Recognizer:
                 self._lock.heard(utterance.speaker, utterance.language, utterance.scores, voiced)
         else:
             self.tally.empty += 1
+        self._go_on(utterance)
         self._on_utterance(utterance)
+
+    def _hurry(self, key: int) -> None:
+        """A segment that waits for another one is asked for from its seam on: one at a time waits for a speaker."""
+        earlier = next((one for one, segment in self._following.items() if segment.segment_id == key), None)
+        if earlier is not None:
+            self._client.submit(from_seam(self._following.pop(earlier)))
+
+    def _go_on(self, utterance: Utterance) -> None:
+        """What follows it in the middle of speech can be asked for now."""
+        last = utterance.segments[-1]
+        if (segment := self._following.pop(last, None)) is not None:
+            self._client.submit(replace(segment, before=utterance.overlap))
+        elif utterance.overlap is not None and self._open.get(utterance.speaker) == last:
+            self._overlaps[utterance.speaker] = utterance.overlap

@@ -96,6 +96,8 @@ class EngineSupervisor:
         self.starts = 0
         self.told: dict[str, Any] = {}
         """The last answer to a ping: waiting, segments, batches, sound_seconds, busy_seconds, merged, oldest."""
+        self.languages: frozenset[str] = frozenset()
+        """Those that the engine understands; empty before it was there."""
         self.pid: int | None = None
         self._hangs = hangs
         self._environment = dict(environment) if environment is not None else _environment(settings)
@@ -181,6 +183,7 @@ class EngineSupervisor:
                 return False
             log.info("the engine process %d is here already", pid)
             self.pid = pid
+            self.languages = frozenset(hello.get("languages", ()))
             writer.write(message({"op": "stay"}))
             await self._watch(reader, writer)
         except (asyncio.IncompleteReadError, OSError, WireError, KeyError, ValueError):
@@ -200,7 +203,8 @@ class EngineSupervisor:
             await process.loaded(DOWNLOADING if self.settings.download else STARTING)
             reader, writer = await asyncio.open_unix_connection(str(self.socket))
             try:
-                await receive(reader)
+                hello, _ = await receive(reader)
+                self.languages = frozenset(hello.get("languages", ()))
                 await self._watch(reader, writer)
             except (asyncio.IncompleteReadError, ConnectionError, WireError):
                 if not self._retire:

@@ -43,6 +43,9 @@ class Asked:
             and mine.speaker == theirs.speaker
             and (mine.language, mine.words, mine.translate_to) == (theirs.language, theirs.words, theirs.translate_to)
             and mine.end <= theirs.start
+            # An open edge is looked at where the sound ends.
+            and not mine.open_end
+            and not theirs.open_start
             and theirs.audio_start + len(theirs.samples) / SAMPLE_RATE - mine.audio_start <= LONGEST
         )
 
@@ -54,7 +57,8 @@ class Asked:
         head = min(at, len(mine.samples))
         sound[:head] = mine.samples[:head]
         sound[at:] = theirs.samples
-        self.segment = replace(mine, end=theirs.end, samples=sound, voiced=mine.voiced + theirs.voiced, cut=theirs.cut)
+        voiced = mine.voiced + theirs.voiced
+        self.segment = replace(mine, end=theirs.end, samples=sound, voiced=voiced, open_end=theirs.open_end)
         self.ids += other.ids
 
 

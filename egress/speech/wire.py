@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from egress.speech.contract import SAMPLE_RATE, Failure, Scores, Segment, Utterance, Word
+from egress.speech.contract import SAMPLE_RATE, Failure, Overlap, Scores, Segment, Utterance, Word
 
 _LENGTHS = struct.Struct(">II")
 MAX_HEADER = 1 << 18
@@ -66,7 +66,9 @@ def header_of(segment: Segment) -> dict[str, Any]:
         "language": segment.language,
         "words": segment.words,
         "translate_to": list(segment.translate_to),
-        "cut": segment.cut,
+        "open_start": segment.open_start,
+        "open_end": segment.open_end,
+        "before": None if segment.before is None else asdict(segment.before),
     }
 
 
@@ -84,7 +86,9 @@ def segment_of(header: dict[str, Any], sound: bytes) -> Segment:
             language=None if header["language"] is None else str(header["language"]),
             words=bool(header["words"]),
             translate_to=tuple(str(code) for code in header["translate_to"]),
-            cut=bool(header["cut"]),
+            open_start=bool(header["open_start"]),
+            open_end=bool(header["open_end"]),
+            before=_overlap(header["before"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise WireError(f"a segment is not whole: {error!r}") from error
@@ -109,7 +113,12 @@ def utterance_of(header: dict[str, Any]) -> Utterance:
             words=tuple(Word(**word) for word in header["words"]),
             scores=Scores(**header["scores"]),
             translations=header["translations"],
+            overlap=_overlap(header["overlap"]),
             failure=None if failure is None else Failure(**failure),
         )
     except (KeyError, TypeError) as error:
         raise WireError(f"an utterance is not whole: {error!r}") from error
+
+
+def _overlap(told: dict[str, Any] | None) -> Overlap | None:
+    return None if told is None else Overlap(tuple(Word(**word) for word in told["words"]), int(told["told"]))

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from egress.call.connector import Attending, ConnectorError, connector
 from egress.call.janus.attendance import JanusAttendance
@@ -35,12 +33,6 @@ pytestmark = [
 ]
 
 AUDIO, VIDEO, SCREEN = TrackType.AUDIO, TrackType.VIDEO, TrackType.SCREEN_SHARE
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def janus() -> AsyncIterator[JanusServer]:
-    async with JanusServer() as server:
-        yield server
 
 
 def address(janus: JanusServer, url: str | None = None, **more: Any) -> Any:

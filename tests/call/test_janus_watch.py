@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from egress.call.connector import ConnectorError, connector, watcher
 from egress.call.janus.watcher import JanusWatcher
@@ -19,12 +17,6 @@ pytestmark = [
     unless(why_not()),
     pytest.mark.asyncio(loop_scope="module"),
 ]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def janus() -> AsyncIterator[JanusServer]:
-    async with JanusServer() as server:
-        yield server
 
 
 @pytest.fixture(params=["http", "ws"])

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from livekit.protocol import models, rtc
 
 from egress.call.connector import Attending
@@ -19,7 +18,6 @@ from egress.call.model import (
     Connected,
     Disconnected,
     Ended,
-    Joined,
     Left,
     TrackAdded,
     TrackMuted,
@@ -27,52 +25,12 @@ from egress.call.model import (
     TrackType,
 )
 from egress.rtc.ice_settings import IceSettings
-from tests.call.listener import Listener
-from tests.rig.guests import Call, Guests, GuestSpec
-from tests.rig.livekit import LivekitServer, why_not
-from tests.rig.required import require
+from tests.call.livekit_call import AUDIO, VIDEO, attend, guests_in, session_of
+from tests.rig.guests import GuestSpec
+from tests.rig.livekit import LivekitServer
 from tests.rtc.publisher import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-AUDIO, VIDEO = TrackType.AUDIO, TrackType.VIDEO
-_ROOMS = itertools.count(1)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def livekit() -> AsyncIterator[LivekitServer]:
-    require(why_not())
-    async with LivekitServer() as server:
-        yield server
-
-
-@pytest.fixture
-def room() -> str:
-    return f"room-{next(_ROOMS)}"
-
-
-def guests_in(livekit: LivekitServer, room: str, *specs: GuestSpec) -> Guests:
-    key = {"api_key": livekit.api_key, "api_secret": livekit.api_secret}
-    return Guests(
-        Call(url=livekit.url, room=room, host_address=livekit.host_address, guests=list(specs), kind="livekit", **key)
-    )
-
-
-def attend(livekit: LivekitServer, room: str, *, recording: bool = True, **more: Any) -> Listener:
-    given = {"api_key": livekit.api_key, "api_secret": livekit.api_secret, "url": livekit.url, **more}
-    address = LivekitAddress(room=room, **{name: value for name, value in given.items() if value is not None})
-    attending = Attending("default:test", IceSettings(networks=[livekit.host_network]), recording=recording)
-    return Listener(LivekitAttendance(address, attending))
-
-
-async def session_of(call: Listener, user_id: str, number: int = 1) -> str:
-    """The session id of a user's ``number``-th coming."""
-
-    def joined() -> list[str]:
-        return [e.participant.session_id for e in call.told(Joined) if e.participant.user_id == user_id]
-
-    await call.until(lambda: len(joined()) >= number)
-    return joined()[number - 1]
 
 
 async def until_room(

@@ -12,7 +12,7 @@ import pytest_asyncio
 from egress.call.livekit.track import LivekitTrack
 from egress.call.model import TrackAdded, TrackType, TrackUnreadable
 from tests.call.listener import Listener
-from tests.call.test_livekit_attend import AUDIO, VIDEO, attend, session_of
+from tests.call.livekit_call import AUDIO, VIDEO, attend, session_of
 from tests.rig import livekit_chromium
 from tests.rig.livekit import LivekitServer, why_not
 from tests.rig.livekit_chromium import Codec, LivekitChromium

@@ -16,7 +16,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from egress.call.connector import ConnectorError
 from egress.call.livekit.attendance import LivekitAttendance
 from egress.call.model import Connected, Disconnected, Ended
-from tests.call.test_livekit_attend import attend
+from tests.call.livekit_call import attend
 from tests.rig.livekit import LivekitServer, why_not
 from tests.rig.required import require
 from tests.rig.servers.server import free_port

@@ -3,40 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from livekit.protocol import rtc
 
 from egress.call.livekit.attendance import LivekitAttendance
 from egress.call.model import Connected, Disconnected, Ended, Left, TrackAdded, TrackPaused, TrackRemoved, Wants
 from tests.call.listener import Listener
-from tests.call.test_livekit_attend import AUDIO, VIDEO, attend, guests_in, session_of
+from tests.call.livekit_call import AUDIO, VIDEO, attend, guests_in, session_of
 from tests.rig.guests import GuestSpec
-from tests.rig.livekit import LivekitServer, why_not
-from tests.rig.required import require
+from tests.rig.livekit import LivekitServer
 from tests.rig.trouble import Spell, Trouble, arm
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 LAYERS = ((320, 180, 150_000), (640, 360, 400_000), (1280, 720, 1_000_000))
-_ROOMS = itertools.count(1)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def livekit() -> AsyncIterator[LivekitServer]:
-    require(why_not())
-    async with LivekitServer() as server:
-        yield server
-
-
-@pytest.fixture
-def room() -> str:
-    return f"trouble-{next(_ROOMS)}"
 
 
 async def simulate(call: Listener, **scenario: Any) -> None:

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from egress import attend
-from egress.attend import Process
-from egress.protocol.commands import Leave, Start, Stop
+from egress import attend, process
+from egress.process import Process
+from egress.protocol.commands import Attend, Leave, Start, Stop
 from egress.protocol.job import Job
 from egress.protocol.recordings import CompositeRecording
 from egress.protocol.reports import Refused, Report
@@ -153,7 +153,7 @@ class Commanded:
             async def close(self, reason: str) -> None:
                 outer.done.append("close")
 
-        monkeypatch.setattr(attend, "Attendant", FakeAttendant)
+        monkeypatch.setattr(process, "Attendant", FakeAttendant)
         self.job = Job.model_validate(job(tmp_path, epoch=5))
         self.process = Process()
         self.told: list[Report] = []
@@ -170,7 +170,7 @@ def commanded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
 
 async def test_orders_of_an_older_epoch_are_refused_and_of_a_newer_one_end_the_older(commanded: Any):
     made = commanded()
-    made.process.command(attend.Attend(job=made.job))
+    made.process.command(Attend(job=made.job))
     spec = CompositeRecording(egress_id="e9")
     made.process.command(Start(epoch=4, egress=spec))
     made.process.command(Start(epoch=5, egress=spec))
@@ -183,8 +183,8 @@ async def test_orders_of_an_older_epoch_are_refused_and_of_a_newer_one_end_the_o
 async def test_orders_that_fit_nothing_are_refused_with_their_reason(commanded: Any):
     made = commanded()
     made.process.command(Start(epoch=1, egress=CompositeRecording(egress_id="e1")))
-    made.process.command(attend.Attend(job=made.job))
-    made.process.command(attend.Attend(job=made.job))
+    made.process.command(Attend(job=made.job))
+    made.process.command(Attend(job=made.job))
     made.process.command(Stop(epoch=5, egress_id="unknown"))
     assert made.refusals() == [
         ("start", "not_attending"),
@@ -197,7 +197,7 @@ async def test_orders_that_fit_nothing_are_refused_with_their_reason(commanded: 
 
 async def test_leaving_closes_the_attendant_and_tells_why(commanded: Any):
     made = commanded()
-    made.process.command(attend.Attend(job=made.job))
+    made.process.command(Attend(job=made.job))
     made.process.command(Leave(epoch=5))
     made.process.leave("a second word changes nothing")
     code, reason = await asyncio.wait_for(made.process.until_over(by_hand=False), 5)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from egress.silences import KEPT, Silences
 from egress.speech.contract import Failure, Utterance, Word
 from egress.speech.wire import message
 from egress.transcribing import Transcribing
+from tests.workers.conftest import until
 
 ZOE = Participant("p1", "zoe", "Zoë", ("host", "user"), "https://pictures.example/zoe.png")
 
@@ -208,25 +210,76 @@ async def test_one_that_gets_no_text_for_long_fails_and_a_text_in_between_counts
     await call.speech.close("over")
 
 
-async def test_languages_that_the_engine_does_not_know_are_warned_of_once(call: Call, tmp_path: Path) -> None:
+@contextlib.asynccontextmanager
+async def english(folder: Path) -> AsyncIterator[None]:
+    """An engine that says what it knows, and answers nothing."""
+
     async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(message({"op": "hello", "languages": ["en"], "translates_to": ["de"]}))
         await reader.read()
         writer.close()
 
-    async with await asyncio.start_unix_server(greet, tmp_path / "engine.sock"):
-        call.begin(ClosedCaptions(egress_id="c", language="fr", translate_to=("de", "es", "fr")))
-        async with asyncio.timeout(10):
-            while "warned" not in call.kinds():
-                call.speech.progress(1)
-                await asyncio.sleep(0.02)
+    async with await asyncio.start_unix_server(greet, folder / "engine.sock"):
+        yield
+
+
+async def look_until(call: Call, kind: str) -> None:
+    async with asyncio.timeout(10):
+        while kind not in call.kinds():
+            call.speech.progress(1)
+            await asyncio.sleep(0.02)
+
+
+async def test_languages_into_which_nothing_translates_are_warned_of_once(call: Call, tmp_path: Path) -> None:
+    async with english(tmp_path):
+        call.begin(ClosedCaptions(egress_id="c", translate_to=("de", "es", "en")))
+        await look_until(call, "warned")
         call.speech.progress(1)
         warnings = [report for report in call.told if isinstance(report, Warned)]
         await call.speech.close("over")
 
-    assert [warning.code for warning in warnings] == ["language_not_understood", "language_not_translated"]
-    assert "'fr', only en" in warnings[0].message
-    assert "speech.translators.es" in warnings[1].message
+    assert [warning.code for warning in warnings] == ["language_not_translated"]
+    assert "speech.translators.es" in warnings[0].message
+
+
+async def test_what_is_to_be_heard_in_a_language_that_the_engine_does_not_know_fails(
+    call: Call, tmp_path: Path
+) -> None:
+    """Its first text would be wrong, so it is not told; and nobody is listened to any more."""
+    async with english(tmp_path):
+        call.begin(ClosedCaptions(egress_id="c", language="fr"), Transcription(egress_id="t", language="fr"))
+        await until(lambda: call.speech._recognizing.known is not None)
+        call.say("beau cool")
+        failed = [report for report in call.told if isinstance(report, EgressFailed)]
+        assert [(one.egress_id, one.code) for one in failed] == [
+            ("c", "language_not_understood"),
+            ("t", "language_not_understood"),
+        ]
+        assert "does not understand 'fr', only en: name one of these or auto" in failed[0].error
+        assert call.spoken() == []
+        assert call.speech._recognizing._recognizer is None
+        await call.speech.close("over")
+
+
+async def test_what_runs_goes_on_where_another_language_is_none_that_the_engine_knows(
+    call: Call, tmp_path: Path
+) -> None:
+    async with english(tmp_path):
+        call.begin(ClosedCaptions(egress_id="c", language="auto", translate_to=("es",)))
+        await look_until(call, "warned")
+        assert call.speech.set_language("c", "fr")
+        call.begin(Transcription(egress_id="t", language="fr"))
+        call.say("still English", time.time() + 1)
+        recognizer = call.speech._recognizing._recognizer
+        assert recognizer is not None
+        assert recognizer.settings.language == "auto"
+        await call.speech.close("over")
+
+    [warned] = [r for r in call.told if isinstance(r, Warned) and r.code == "language_not_understood"]
+    assert warned.message.endswith("it goes on in 'auto'")
+    [failed] = [report for report in call.told if isinstance(report, EgressFailed)]
+    assert (failed.egress_id, failed.code) == ("t", "language_not_understood")
+    assert [(spoken.text, spoken.egress_ids) for spoken in call.spoken()] == [("still English", ["c"])]
 
 
 async def test_a_language_that_cannot_be_is_left_alone(call: Call) -> None:

@@ -1,7 +1,7 @@
 """The rig: makes calls whose every picture and sound is known, and judges recordings of them.
 
-- :mod:`~tests.rig.janus`, :mod:`~tests.rig.livekit`: real SFUs, each in a network namespace of its own
-  (:mod:`~tests.rig.namespace`); :mod:`~tests.rig.required` says what happens to tests where one cannot be had.
+- :mod:`~tests.rig.janus`, :mod:`~tests.rig.livekit`: real SFUs (:mod:`~tests.rig.sfu`), each in a network namespace of
+  its own (:mod:`~tests.rig.namespace`); :mod:`~tests.rig.required` says what happens to tests where one cannot be had.
 - :mod:`~tests.rig.guests`: exact guests in their own process (:mod:`~tests.rig.guest_process`), scripted or told what
   to do; :mod:`~tests.rig.guest` is what they do alike, :mod:`~tests.rig.janus_guest` and
   :mod:`~tests.rig.livekit_guest` their signalling, :mod:`~tests.rig.exact` their media, for any aiortc peer, with

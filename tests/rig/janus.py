@@ -6,22 +6,17 @@ Debian's ``janus`` runs inside a namespace (:mod:`tests.rig.namespace`). :func:`
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import shutil
-import signal
-import subprocess
-import tempfile
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import httpx
 
 from tests.rig import namespace
 from tests.rig.guests import Call, GuestSpec
 from tests.rig.janus_client import Session
-from tests.rig.namespace import Namespace
+from tests.rig.sfu import Sfu
 
 PLAIN = 1234
 """A room with the defaults of a video call."""
@@ -65,32 +60,10 @@ def why_not() -> str | None:
     return namespace.why_not()
 
 
-class JanusServer:
+class JanusServer(Sfu):
     """``async with JanusServer() as janus``: a running server, gone with its namespace at the end."""
 
-    def __init__(self) -> None:
-        self._namespace: Namespace | None = None
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def namespace(self) -> Namespace:
-        assert self._namespace is not None
-        return self._namespace
-
-    @property
-    def address(self) -> str:
-        """Where the server is."""
-        return self.namespace.address
-
-    @property
-    def host_address(self) -> str:
-        """This host's end of the wire: what guests and attendants must offer to ICE."""
-        return self.namespace.host_address
-
-    @property
-    def host_network(self) -> str:
-        return self.namespace.host_network
+    name = "janus"
 
     @property
     def http_url(self) -> str:
@@ -102,84 +75,18 @@ class JanusServer:
         return f"ws://{self.address}:8188" if _has_websockets() else None
 
     @property
-    def log(self) -> Path:
-        """What Janus printed."""
-        assert self._folder is not None
-        return Path(self._folder.name) / "janus.log"
+    def probe_url(self) -> str:
+        return f"{self.http_url}/info"
 
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
-
-    async def __aenter__(self) -> Self:
-        reason = why_not()
-        if reason:
+    async def prepare(self) -> None:
+        if reason := why_not():
             raise RuntimeError(reason)
-        self._namespace = await asyncio.to_thread(Namespace.make)
-        try:
-            self._folder = tempfile.TemporaryDirectory(prefix="wf-janus-")
-            _write_config(Path(self._folder.name))
-            await self.start()
-        except BaseException:
-            await self.stop()
-            raise
-        return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.stop()
+    def write_config(self) -> None:
+        _write_config(self.folder)
 
-    async def start(self) -> None:
-        """Start the server again after :meth:`kill`, and wait until it answers."""
-        self._process = self._launch()
-        deadline = time.monotonic() + 15
-        async with httpx.AsyncClient(timeout=2) as client:
-            while True:
-                with contextlib.suppress(httpx.HTTPError):
-                    if (await client.get(f"{self.http_url}/info")).status_code == 200:
-                        return
-                if self._process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"janus did not start:\n{self.log.read_text()[-2000:]}")
-                await asyncio.sleep(0.05)
-
-    def _launch(self) -> subprocess.Popen[bytes]:
-        assert self._folder is not None
-        with self.log.open("ab") as log:
-            return subprocess.Popen(
-                self.namespace.command("janus", "-F", self._folder.name),
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-            )
-
-    async def kill(self) -> None:
-        """End the server at once, as a crash would: nobody is told."""
-        process, self._process = self._process, None
-        if process is not None and process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-        if process is not None:
-            await asyncio.to_thread(process.wait)
-
-    async def restart(self, away: float = 0.0) -> None:
-        """Crash, stay away for so many seconds, start anew. Sessions and rooms made later are forgotten."""
-        await self.kill()
-        await asyncio.sleep(away)
-        await self.start()
-
-    async def stop(self) -> None:
-        """End the server and take its network away. Safe to call twice."""
-        await self.kill()
-        if self._namespace is not None:
-            await asyncio.to_thread(self._namespace.remove)
-            self._namespace = None
-        if self._folder is not None:
-            self._folder.cleanup()
-            self._folder = None
+    def command(self) -> list[str]:
+        return ["janus", "-F", str(self.folder)]
 
     def call(self, guests: list[GuestSpec], room: int | str | None = None) -> Call:
         """Where guests of the rig go."""

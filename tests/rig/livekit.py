@@ -7,25 +7,19 @@ The server is built from Go (:mod:`tests.rig.servers.built`) and runs inside a n
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
-import subprocess
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
-import httpx
 from google.protobuf.message import Message
 from livekit.protocol import models, room
 
 from tests.rig import livekit_token, namespace
 from tests.rig.guests import Call, GuestSpec
 from tests.rig.livekit_token import signed
-from tests.rig.namespace import Namespace
 from tests.rig.servers import built
+from tests.rig.sfu import Sfu, http_client
 
 VERSION = "v1.13.1"
 ROOM = "call"
@@ -53,42 +47,22 @@ def why_not() -> str | None:
     return namespace.why_not() or built.why_not("livekit", VERSION)
 
 
-class LivekitServer:
+class LivekitServer(Sfu):
     """``async with LivekitServer() as livekit``: a running server, gone with its namespace at the end.
 
     Without ``auto_create`` a room is there only when :meth:`create_room` has made it. ``active_level`` is how many dB
     below the loudest somebody speaks at least.
     """
 
+    name = "livekit"
     api_key = "rig"
     api_secret = "a-secret-of-the-rig-for-tests-only-0123456789"
 
     def __init__(self, *, auto_create: bool = True, active_level: int = ACTIVE_LEVEL) -> None:
+        super().__init__()
         self._auto_create = auto_create
         self._active_level = active_level
-        self._namespace: Namespace | None = None
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._program = Path()
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def namespace(self) -> Namespace:
-        assert self._namespace is not None
-        return self._namespace
-
-    @property
-    def address(self) -> str:
-        """Where the server is."""
-        return self.namespace.address
-
-    @property
-    def host_address(self) -> str:
-        """This host's end of the wire: what guests and attendants must offer to ICE."""
-        return self.namespace.host_address
-
-    @property
-    def host_network(self) -> str:
-        return self.namespace.host_network
 
     @property
     def url(self) -> str:
@@ -101,86 +75,24 @@ class LivekitServer:
         return f"http://{self.address}:7880"
 
     @property
-    def log(self) -> Path:
-        """What the server printed."""
-        assert self._folder is not None
-        return Path(self._folder.name) / "livekit.log"
+    def probe_url(self) -> str:
+        return self.http_url
 
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
-
-    async def __aenter__(self) -> Self:
-        reason = why_not()
-        if reason:
+    async def prepare(self) -> None:
+        if reason := why_not():
             raise RuntimeError(reason)
         package = "github.com/livekit/livekit-server/cmd/server"
         self._program = await asyncio.to_thread(built.binary, "livekit", VERSION, package)
-        self._namespace = await asyncio.to_thread(Namespace.make)
-        try:
-            self._folder = tempfile.TemporaryDirectory(prefix="wf-livekit-")
-            (Path(self._folder.name) / "livekit.yaml").write_text(self._config())
-            await self.start()
-        except BaseException:
-            await self.stop()
-            raise
-        return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.stop()
+    def write_config(self) -> None:
+        self._config_file.write_text(self._config())
 
-    async def start(self) -> None:
-        """Start the server again after :meth:`kill`, and wait until it answers."""
-        self._process = self._launch()
-        deadline = time.monotonic() + 15
-        async with _client(2) as client:
-            while True:
-                with contextlib.suppress(httpx.HTTPError):
-                    if (await client.get(self.http_url)).status_code == 200:
-                        return
-                if self._process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"livekit did not start:\n{self.log.read_text()[-2000:]}")
-                await asyncio.sleep(0.05)
+    def command(self) -> list[str]:
+        return [str(self._program), "--config", str(self._config_file)]
 
-    def _launch(self) -> subprocess.Popen[bytes]:
-        config = str(self.log.with_name("livekit.yaml"))
-        with self.log.open("ab") as log:
-            return subprocess.Popen(
-                self.namespace.command(str(self._program), "--config", config),
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-            )
-
-    async def kill(self) -> None:
-        """End the server at once, as a crash would: nobody is told."""
-        process, self._process = self._process, None
-        if process is not None and process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-        if process is not None:
-            await asyncio.to_thread(process.wait)
-
-    async def restart(self, away: float = 0.0) -> None:
-        """Crash, stay away for so many seconds, start anew. All rooms are forgotten."""
-        await self.kill()
-        await asyncio.sleep(away)
-        await self.start()
-
-    async def stop(self) -> None:
-        """End the server and take its network away. Safe to call twice."""
-        await self.kill()
-        if self._namespace is not None:
-            await asyncio.to_thread(self._namespace.remove)
-            self._namespace = None
-        if self._folder is not None:
-            self._folder.cleanup()
-            self._folder = None
+    @property
+    def _config_file(self) -> Path:
+        return self.folder / "livekit.yaml"
 
     def call(self, guests: list[GuestSpec], room: int | str | None = None) -> Call:
         """Where guests of the rig go."""
@@ -307,7 +219,7 @@ class LivekitServer:
             "Authorization": f"Bearer {signed(self.api_key, self.api_secret, {'video': grants}, 60)}",
             "Content-Type": "application/protobuf",
         }
-        async with _client(5) as client:
+        async with http_client(5) as client:
             url = f"{self.http_url}/twirp/livekit.RoomService/{method}"
             reply = await client.post(url, content=asked.SerializeToString(), headers=headers)
         if reply.status_code != 200:
@@ -339,8 +251,3 @@ room:
   empty_timeout: {EMPTY_TIMEOUT}
   departure_timeout: {DEPARTURE_TIMEOUT}
 """
-
-
-def _client(timeout: float) -> httpx.AsyncClient:
-    # No certificates are needed, and to load them takes longer than any of these requests.
-    return httpx.AsyncClient(timeout=timeout, verify=False)

@@ -58,8 +58,8 @@ class LivekitSubscriber:
         """Each change of who speaks, by sid."""
         self.frames: Counter[tuple[str, str]] = Counter()
         self.last: dict[tuple[str, str], Any] = {}
-        self.told: list[tuple[str, Any]] = []
-        """Topic and JSON of what the room was told as data."""
+        self.told: list[tuple[str, bytes]] = []
+        """Topic and payload of what the room was told as data."""
 
     def seen(self, identity: str, source: str = "camera") -> list[int]:
         """Whose picture came last (identities of the rig)."""
@@ -125,7 +125,7 @@ class LivekitSubscriber:
     def _hear(self, data: bytes) -> None:
         packet = models.DataPacket.FromString(data)
         if packet.HasField("user"):
-            self.told.append((packet.user.topic, json.loads(packet.user.payload)))
+            self.told.append((packet.user.topic, packet.user.payload))
 
     def _learn(self, participants: Any) -> None:
         for participant in participants:

@@ -8,6 +8,7 @@ alone.
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 import time
 from collections.abc import Awaitable, Callable, Set
@@ -118,7 +119,8 @@ class _Talking:
             await product.event("call.closed_captions_stopped")
             events = product.events()
             await guests.close()
-            shown = [] if witness is None else [packet for topic, packet in witness.told if topic == "captions"]
+            said = [] if witness is None else [packet for topic, packet in witness.told if topic == "captions"]
+            shown = [json.loads(packet) for packet in said]
         found = self._sorted(end, events)
         found.shown = shown
         return found, guests.void(0.05)

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 
+from egress.media.decode import AudioDecoder
 from egress.speech.contract import SAMPLE_RATE, Sound
+from egress.speech.resample import Decimator
 from tests.media.fakes import FakeTrack, opus
 
 MODEL = Path(__file__).parents[1] / "assets" / "whisper-tiny-espeak"
@@ -62,6 +65,23 @@ def _read(name: str) -> Sound:
         assert (file.getframerate(), file.getnchannels()) == (SAMPLE_RATE, 1)
         raw = np.frombuffer(file.readframes(file.getnframes()), np.int16)
     return raw.astype(np.float32) / 32768
+
+
+@cache
+def fluent(number: int) -> tuple[tuple[bytes, ...], tuple[Said, ...]]:
+    """Half a minute (number 1 or 2) in which somebody speaks without a pause: its Opus packets, and the truth."""
+    name = f"fluent_{number}.opus"
+    told = json.loads((MODEL / "fluent" / "transcripts.json").read_text())
+    with av.open(str(MODEL / "fluent" / name)) as file:
+        told_packets = tuple(bytes(packet) for packet in file.demux(audio=0) if packet.size)
+    return told_packets, tuple(Said(**sentence) for sentence in told[name])
+
+
+def decoded(told: Sequence[bytes]) -> Sound:
+    """The sound of Opus packets, as an engine hears it."""
+    decoder = AudioDecoder()
+    wide = np.concatenate([decoder.decode(packet)[:, 0] for packet in told])
+    return Decimator().take(wide)
 
 
 def script(parts: Sequence[Sentence | float]) -> tuple[Sound, list[Said]]:

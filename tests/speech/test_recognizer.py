@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import signal
 import time
@@ -11,12 +12,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import jiwer
+import numpy as np
 import pytest
 
-from egress.speech.contract import EngineSettings, Utterance
+from egress.speech.contract import SAMPLE_RATE, EngineSettings, Segmenting, Utterance
 from egress.speech.recognizer import Recognizer, RecognizerSettings
 from egress.speech.supervisor import EngineSupervisor
-from tests.speech.sounds import Said, Sentence, Voice, packets, script, sentences
+from tests.speech.sounds import Said, Sentence, Voice, fluent, packets, script, sentences
 
 EPOCH = 1_700_000_000.0
 
@@ -70,6 +72,44 @@ async def test_two_at_once_are_understood_each_with_their_times(engine: EngineSu
         assert jiwer.wer([true.text for true in said], [u.text for u in told]) <= 0.1
     assert {u.speaker for u in heard.told} == {"ann", "bob"}
     assert heard.recognizer.tally.failed == 0
+
+
+async def test_who_speaks_without_a_pause_is_told_in_whole_words_as_it_goes(engine: EngineSupervisor):
+    """Through the engine's process: each segment waits for what the one before has heard."""
+    heard = Heard(RecognizerSettings(engine.socket, segmenting=Segmenting(max_speech_caption_ms=5000)))
+    spoken, said = fluent(1)
+    silent = packets(np.zeros(SAMPLE_RATE // 2, np.float32))
+    voice = Voice(time.monotonic())
+    hearing = heard.recognizer.hear("ann", voice.track)
+    fourth = said[4]
+    await voice.live([*silent, *spoken[: math.ceil(fourth.end / 0.02)], *silent, *silent])
+    hearing.end()
+    assert await heard.recognizer.close()
+    told = heard.of("ann")
+    assert len(told) >= 3
+    assert heard.recognizer.waiting == 0
+    truth = " ".join(true.text for true in said[:5])
+    assert jiwer.wer(truth, " ".join(utterance.text for utterance in told)) <= 0.1
+    assert all(utterance.end - utterance.start <= 5.02 for utterance in told)
+    first = told[0]
+    assert first.start == pytest.approx(EPOCH + voice.began + 0.5, abs=0.15)
+
+
+async def test_what_waits_for_the_one_before_is_told_as_lost_with_it(tmp_path: Path):
+    """No engine comes: all is given up when the recogniser is closed, and nothing waits for ever."""
+    heard = Heard(RecognizerSettings(tmp_path / "none.sock", segmenting=Segmenting(max_speech_caption_ms=5000)))
+    spoken, _ = fluent(1)
+    voice = Voice(time.monotonic() - 12.0)
+    hearing = heard.recognizer.hear("ann", voice.track)
+    for packet in [*packets(np.zeros(SAMPLE_RATE // 2, np.float32)), *spoken[:600]]:
+        voice.feed(packet)
+    await asyncio.sleep(1.0)
+    assert heard.recognizer.waiting - heard.recognizer._client.waiting <= 1
+    hearing.end()
+    assert not await heard.recognizer.close(0.5)
+    assert heard.recognizer.waiting == 0
+    assert len(heard.told) == heard.recognizer.tally.segments >= 3
+    assert {told.failure.code for told in heard.told if told.failure} == {"engine_away"}
 
 
 async def test_an_engine_that_dies_while_somebody_speaks_costs_no_sentence(engine: EngineSupervisor):

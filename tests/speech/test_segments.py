@@ -56,7 +56,8 @@ def test_silence_closes_a_segment_when_it_is_as_long_as_set(silence: int):
     [speech] = told.closed
     assert speech.start == pytest.approx(spoken_until - 2, abs=0.05)
     assert speech.end == pytest.approx(spoken_until, abs=0.05)
-    assert not speech.cut
+    assert not speech.open_start
+    assert not speech.open_end
 
 
 def test_a_pause_shorter_than_set_stays_inside():
@@ -105,7 +106,7 @@ def test_who_speaks_on_is_cut_at_the_widest_gap(longest: int):
     while told.now < begin + 30 and not told.closed:
         told.speak(0.8).pause(0.192 if abs(told.now - wide) < 0.5 else 0.096)
     first = told.closed[0]
-    assert first.cut
+    assert not first.open_end
     assert first.end - first.start <= seconds
     assert first.end == pytest.approx(wide, abs=1.0)
     told.speak(1).pause(1)
@@ -130,10 +131,47 @@ def test_nothing_is_lost_or_said_twice_where_a_segment_is_cut():
     assert told.closed[-1].end == pytest.approx(until - 0.16, abs=0.05)
 
 
-def test_speech_without_any_pause_is_cut_all_the_same():
-    told = Told(Segmenting(max_speech_caption_ms=5000)).pause(1).speak(21).pause(1)
-    assert all(speech.end - speech.start <= 5.0 for speech in told.closed)
-    assert sum(speech.voiced for speech in told.closed) == pytest.approx(21, abs=0.1)
+@pytest.mark.parametrize("closure", [0.0, 0.096])
+def test_speech_without_any_pause_is_cut_with_sound_that_both_have(closure: float):
+    """The silence of a stop inside a word is no pause."""
+    told = Told(Segmenting(max_speech_caption_ms=5000)).pause(1)
+    begin = told.now
+    while told.now < begin + 21:
+        told.speak(0.416)
+        if closure:
+            told.pause(closure)
+    told.speak(0.416)
+    until = told.now
+    told.pause(1)
+    assert len(told.closed) > 4
+    assert told.closed[0].start == pytest.approx(begin, abs=0.05)
+    assert told.closed[-1].end == pytest.approx(until, abs=0.05)
+    assert not told.closed[0].open_start
+    assert not told.closed[-1].open_end
+    for one, following in zip(told.closed, told.closed[1:], strict=False):
+        ends = one.audio_start + len(one.samples) / SAMPLE_RATE
+        assert one.open_end
+        assert following.open_start
+        assert following.continues
+        assert ends - one.start <= 5.0
+        assert following.start == one.end
+        assert 0.5 < following.start - following.audio_start < 2.0
+        assert 0.5 < ends - one.end < 1.5
+        assert 1.5 < ends - following.audio_start < 2.5
+
+
+def test_a_track_that_begins_or_stops_in_mid_speech_has_open_edges():
+    told = Told().speak(3)
+    [speech] = told.segmenter.stop()
+    assert (speech.open_start, speech.open_end, speech.continues) == (True, True, False)
+    told = Told().pause(0.2).speak(3).pause(0.128)
+    [speech] = told.segmenter.stop()
+    assert (speech.open_start, speech.open_end) == (False, False)
+    told = Told().speak(1).pause(1).speak(1)
+    assert told.closed[0].open_start
+    assert not told.closed[0].open_end
+    [speech] = told.segmenter.stop()
+    assert (speech.open_start, speech.open_end) == (False, True)
 
 
 def test_what_is_overdue_is_closed_and_may_go_on_as_another():

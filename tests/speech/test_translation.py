@@ -56,6 +56,44 @@ def test_each_text_is_translated_into_what_is_wanted_of_it(answering: Answering)
     assert [u.language for u in told] == ["de", "en", "de", "de"]
 
 
+@pytest.mark.parametrize(
+    ("translated", "scores", "told"),
+    [
+        ("good day", {"no_speech": 0.01, "log_prob": -0.3}, {"en": "good day"}),
+        ("thanks for watching", {"no_speech": 0.9, "log_prob": -1.2}, {}),
+        ("thanks for watching", {"log_prob": -1.7}, {}),
+        ("go and go and go and stop", {"log_prob": -0.1, "compression": 3.1}, {}),
+        ("good good good good good day", {"log_prob": -0.1}, {"en": "good day"}),
+        ("...", {"log_prob": -0.1}, {}),
+        ("a b c d e f g h i j k l m n o p q", {"log_prob": -0.1}, {}),
+    ],
+)
+def test_what_the_engine_translates_is_judged_like_what_it_hears(
+    tmp_path: Path, translated: str, scores: dict[str, float], told: dict[str, str]
+):
+    said = {"text": "guten Tag", "language": "de", "translations": {"en": translated}}
+    made = scripted(tmp_path, {**said, "translation_scores": {"en": scores}})
+    [utterance] = made.answer([asked(2, "en")])
+    assert (utterance.text, dict(utterance.translations)) == ("guten Tag", told)
+    assert dict(utterance.translation_scores) == {}
+
+
+def test_of_what_is_rejected_no_translation_appears(tmp_path: Path):
+    """More than anybody says in a second; its translation would be believed."""
+    many = " ".join("abcdefghijklmnop")
+    made = scripted(tmp_path, {"text": many, "language": "de", "translations": {"en": "good day"}})
+    [utterance] = made.answer([asked(2, "en")])
+    assert (utterance.text, dict(utterance.translations)) == ("", {})
+
+
+def scripted(folder: Path, said: dict[str, object]) -> Answering:
+    script = folder / "script.json"
+    script.write_text(json.dumps({"default": said}))
+    made = Answering(EngineSettings(engine="scripted", model=str(script)))
+    made.load()
+    return made
+
+
 def test_a_translator_that_fails_costs_its_translation_alone(answering: Answering, monkeypatch: pytest.MonkeyPatch):
     def fail(*texts: object) -> list[str]:
         raise RuntimeError("out of memory")

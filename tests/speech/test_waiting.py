@@ -55,6 +55,19 @@ def test_an_old_queue_is_pressure_too():
     assert len(waiting) == 2
 
 
+def test_open_edges_are_merged_only_where_the_sound_ends():
+    for before, behind, together in (
+        ({"open_start": True}, {"open_end": True}, True),
+        ({"open_end": True}, {}, False),
+        ({}, {"open_start": True}, False),
+    ):
+        one, other = asked(1, 0.0, **before), asked(2, 3.0, **behind)
+        assert one.joins(other) is together
+        if together:
+            one.join(other)
+            assert (one.segment.open_start, one.segment.open_end) == (True, True)
+
+
 def test_others_are_never_merged():
     """Other speakers, other calls, other languages, and more than a window holds."""
     for other in (

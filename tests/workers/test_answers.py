@@ -31,6 +31,9 @@ NOW = int(time.time() * 1000) - 60_000
 class Backend:
     """A call backend and the ledger that its messages come to. Messages are sent one after another, a second apart."""
 
+    languages: frozenset[str] = frozenset()
+    """Those that the speech engine understands."""
+
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.ledger = Ledger(settings.ledger_url, keyring(settings))
@@ -41,7 +44,9 @@ class Backend:
         number = next(self._numbers)
         payload = {"call_cid": CALL, **fields}
         sent = NOW + 1000 * (number if at is None else at)
-        return carry_out(self.ledger, self.settings, message_type, payload, message_id or f"m{number}", sent)
+        return carry_out(
+            self.ledger, self.settings, message_type, payload, message_id or f"m{number}", sent, self.languages
+        )
 
     def refused(self, message_type: str, **fields: Any) -> Refused:
         with pytest.raises(Refused) as caught:

@@ -161,6 +161,14 @@ def test_a_warning_is_told_once_for_each_cause_whichever_attendant_tells_it(ledg
     ]
 
 
+def test_of_the_call_itself_each_sentence_is_a_cause(ledger: Ledger) -> None:
+    begun(ledger)
+    of_call = {"participant": None, "user_id": None, "track": None, "code": "language_not_translated"}
+    for seq, language in enumerate(("es", "fr", "es"), start=1):
+        tell(ledger, warning(seq=seq, message=f"nothing translates into '{language}'", **of_call))
+    assert [one["message"][-4:] for one in told_warnings(ledger)] == ["'es'", "'fr'"]
+
+
 def test_a_flood_of_warnings_is_bounded_and_long_texts_are_cut(ledger: Ledger) -> None:
     begun(ledger)
     for n in range(warned.MOST + 5):

@@ -214,6 +214,24 @@ def test_what_is_wrong_is_named(site: Site, message: str, fields: dict[str, Any]
     assert sentence in str(refusal)
 
 
+@pytest.mark.parametrize("message", ["start_transcription", "start_closed_captions"])
+def test_a_language_that_the_loaded_model_does_not_know_is_refused(site: Site, message: str) -> None:
+    site.languages = frozenset({"en"})
+    refusal = site.refused(message, connector=CONNECTOR, egress_id="x1", language="fr")
+    (failed,) = site.events()
+
+    assert refusal.code == 400
+    assert "does not understand 'fr', only en: name one of these or auto" in str(refusal)
+    assert (failed["egress_id"], failed["error_code"]) == ("x1", "language_not_understood")
+    assert failed["error"] == str(refusal)
+    assert site.egresses() == {}
+    site.send("update_call", settings={"transcription": {"language": "de"}})
+    assert "'de'" in str(site.refused(message, connector=CONNECTOR))
+    assert site.start(message, language="auto").created
+    assert "'it'" in str(site.refused("update_transcription", language="it"))
+    assert site.egresses()["t1"].spec["language"] == "auto"
+
+
 def test_a_site_without_a_model_says_so(tmp_path: Path) -> None:
     one = Site(make_settings(tmp_path / "other"))
     refusal = one.refused("start_transcription", connector=CONNECTOR)

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from egress.speech.engine_settings import from_json, to_json
 from tests.workers.conftest import CONNECTOR, MakeBench, make_settings, until
 from tests.workers.test_doctor import findings
 from workers.demo import MODEL
 from workers.settings import Settings, SettingsError, load
-from workers.speech_engine import SpeechEngine
+from workers.speech_engine import SpeechEngine, engine_settings
 from workers.worker import Worker
 
 MODEL_SIZE = 2_000_000
@@ -54,6 +55,17 @@ def test_a_language_that_nobody_speaks_is_refused_by_name(tmp_path: Path) -> Non
         load(data_dir=tmp_path, speech={"languages": ["en", "xx"]})
 
 
+def test_the_window_of_the_settings_is_the_engines(tmp_path: Path) -> None:
+    given = engine_settings(settings_with(tmp_path, MODEL, window=12))
+    usual = engine_settings(settings_with(tmp_path, MODEL))
+
+    assert given is not None and usual is not None
+    assert from_json(to_json(given)).window == 12
+    assert from_json(to_json(usual)).window is None
+    with pytest.raises(SettingsError, match="window"):
+        load(data_dir=tmp_path, speech={"window": 5})
+
+
 def test_without_a_model_nothing_is_started(tmp_path: Path) -> None:
     engine = SpeechEngine(make_settings(tmp_path / "data"))
 
@@ -72,6 +84,19 @@ async def test_a_broken_model_fails_what_needs_it_with_what_is_wrong(bench: Make
 
     assert set(failed) == {"call.transcription_failed", "call.closed_captions_failed"}
     assert all(str(broken) in error for error in failed.values())
+
+
+async def test_an_english_model_fails_what_is_to_be_heard_in_another_language(bench: MakeBench) -> None:
+    one = await bench(speech={"model": str(MODEL), "threads": 1})
+    assert one.worker is not None
+    speech = one.worker._speech
+    await until(lambda: speech.languages == {"en"}, 30.0)
+    one.send("start_transcription", egress_id="t1", connector=CONNECTOR, language="de")
+    await until(lambda: len(one.events()) == 1)
+    (failed,) = one.events()
+
+    assert (failed["type"], failed["error_code"]) == ("call.transcription_failed", "language_not_understood")
+    assert "does not understand 'de', only en" in failed["error"]
 
 
 def test_the_doctor_loads_the_model(tmp_path: Path, broken: Path) -> None:

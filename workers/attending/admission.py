@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from egress.protocol.recordings import CompositeRecording, LayoutSettings
 from egress.protocol.specs import EGRESS_SPEC, EgressSpec
 from egress.protocol.speech import SPEECH_KINDS
+from egress.speech.languages import NOT_UNDERSTOOD, not_understood
 from workers.attending.surroundings import Surroundings
 from workers.decisions import reservation, shortage
 from workers.ledger import lifecycle
@@ -41,7 +42,7 @@ def layout_of(spec: EgressSpec) -> LayoutSettings | None:
 
 def admit(tx: Session, around: Surroundings, egress: Egress, now: datetime) -> bool:
     """Promise room in the spool, or fail the egress with the figures. What is made of speech needs an engine."""
-    if not possible(tx, around, egress, now):
+    if not possible(tx, around, egress, now) or not _understood(tx, around, egress, now):
         return False
     reason = _no_room(tx, around.settings, [egress])
     if reason is not None:
@@ -57,6 +58,15 @@ def possible(tx: Session, around: Surroundings, egress: Egress, now: datetime) -
         log.error("%s fails: %s (%s)", egress.id, failure[1], failure[0])
         lifecycle.failed(tx, egress, *failure, now)
     return failure is None
+
+
+def _understood(tx: Session, around: Surroundings, egress: Egress, now: datetime) -> bool:
+    """Fail an egress whose language the engine does not understand. Returns whether it may begin."""
+    why = not_understood(egress.spec["language"], around.speech.languages) if egress.kind in SPEECH_KINDS else None
+    if why is not None:
+        log.error("%s fails: %s", egress.id, why)
+        lifecycle.failed(tx, egress, NOT_UNDERSTOOD, why, now)
+    return why is None
 
 
 def drop(tx: Session, egress: Egress, now: datetime) -> None:

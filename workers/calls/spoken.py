@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 from egress.protocol.speech import ClosedCaptions, SpeechSpec, Transcription
 from workers.calls.models import SpeechSegmentConfig, TranscriptionSettings
-from workers.ledger.wishes import Wish
+from workers.ledger.wishes import Asked, Wish, wish_for
 from workers.settings import Settings
 
 
@@ -17,29 +17,12 @@ def speech_wish(
     kind: str,
     found: TranscriptionSettings,
     *,
-    connector: dict[str, Any],
-    storage: str,
-    session_id: str | None,
     segments: SpeechSegmentConfig | None = None,
-    request_id: str | None = None,
-    auto: bool = False,
-    asked_ms: int | None = None,
+    **asked: Unpack[Asked],
 ) -> Wish:
     """``kind`` is ``transcription`` or ``closed_captions``; ``segments`` is laid over those of the settings."""
     spec = speech_spec(settings, kind, found, egress_id, segments)
-    return Wish(
-        call_cid=cid,
-        egress_id=egress_id,
-        kind=spec.kind,
-        recording_type=spec.kind,
-        connector=connector,
-        spec=spec.model_dump(mode="json", exclude={"egress_id"}),
-        storage=storage,
-        session_id=session_id,
-        request_id=request_id,
-        auto=auto,
-        asked_ms=asked_ms,
-    )
+    return wish_for(spec, cid, spec.kind, asked)
 
 
 def speech_spec(

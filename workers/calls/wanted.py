@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 from egress.protocol.encoding import AudioEncoding, Quality, VideoEncoding
 from egress.protocol.recordings import CompositeRecording, LayoutSettings, PageSource
 from workers.calls.models import RecordSettings
-from workers.ledger.wishes import Wish
+from workers.ledger.wishes import Asked, Wish, wish_for
 from workers.messages.pages import App
 from workers.messages.recordings import StartWebRecording
 from workers.settings import Settings
@@ -19,38 +19,17 @@ def composite_wish(
     egress_id: str,
     record: RecordSettings,
     *,
-    connector: dict[str, Any],
-    storage: str,
-    session_id: str | None,
-    request_id: str | None = None,
-    auto: bool = False,
-    asked_ms: int | None = None,
     app: App | None = None,
+    **asked: Unpack[Asked],
 ) -> Wish:
-    spec = recording_spec(settings, record, egress_id, app or App())
-    return Wish(
-        call_cid=cid,
-        egress_id=egress_id,
-        kind=spec.kind,
-        recording_type="composite",
-        connector=connector,
-        spec=spec.model_dump(mode="json", exclude={"egress_id", "first_part"}),
-        storage=storage,
-        session_id=session_id,
-        request_id=request_id,
-        auto=auto,
-        asked_ms=asked_ms,
-    )
+    return wish_for(recording_spec(settings, record, egress_id, app or App()), cid, "composite", asked)
 
 
 def web_wish(
     settings: Settings,
     egress_id: str,
     message: StartWebRecording,
-    *,
-    connector: dict[str, Any],
-    storage: str,
-    asked_ms: int | None = None,
+    **asked: Unpack[Asked],
 ) -> Wish:
     """A recording of a web page."""
     page = PageSource(
@@ -63,18 +42,7 @@ def web_wish(
     )
     quality = Quality.AUDIO_ONLY if message.audio_only else message.quality
     spec = _spec(settings, egress_id, "web_recording", quality, message.layout or LayoutSettings(name="custom"), page)
-    return Wish(
-        call_cid=message.call_cid,
-        egress_id=egress_id,
-        kind=spec.kind,
-        recording_type="web",
-        connector=connector,
-        spec=spec.model_dump(mode="json", exclude={"egress_id", "first_part"}),
-        storage=storage,
-        session_id=message.session_id,
-        request_id=message.request_id,
-        asked_ms=asked_ms,
-    )
+    return wish_for(spec, message.call_cid, "web", asked)
 
 
 def _told(app: App) -> dict[str, Any]:

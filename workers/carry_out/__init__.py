@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -74,13 +74,15 @@ def carry_out(
     payload: object,
     message_id: str,
     sent_ms: object = None,
+    languages: Collection[str] = (),
 ) -> Outcome:
     """Carry a message out. Raises Refused, after that is told; LedgerUnavailable.
 
     ``sent_ms`` is when it was sent, in milliseconds of Unix time by the sender's clock: it orders the messages of a
-    call, whatever the order in which they are taken. Doing it twice with the same ``message_id`` changes nothing.
+    call, whatever the order in which they are taken. ``languages`` are those that this worker's speech engine
+    understands, as far as it has said. Doing it twice with the same ``message_id`` changes nothing.
     """
-    request = Request(message_id, _sensible(sent_ms), datetime.now(UTC))
+    request = Request(message_id, _sensible(sent_ms), datetime.now(UTC), languages)
     with about(**_named(payload)):
         return _carry_out(ledger, settings, message_type, payload, request)
 

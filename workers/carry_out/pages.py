@@ -35,6 +35,8 @@ def start(tx: Session, settings: Settings, message: StartWebRecording, request: 
         message,
         connector=message.connector or there,
         storage=store(settings, call, cid, message.recording_external_storage),
+        session_id=message.session_id,
+        request_id=message.request_id,
         asked_ms=request.sent_ms,
     )
     written = wishes.want(tx, wish, request.now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,6 +20,8 @@ class Request:
     message_id: str
     sent_ms: int
     now: datetime
+    languages: Collection[str] = ()
+    """Those that the speech engine of this worker understands; none where it is not known yet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
 from egress.protocol.reports import Spoken
+from egress.speech.languages import NOT_UNDERSTOOD, not_understood
 from workers.calls.models import SpeechSegmentConfig, TranscriptionSettings
 from workers.calls.rooms import room
 from workers.calls.settings import effective
@@ -64,16 +66,18 @@ def update(tx: Session, settings: Settings, message: UpdateTranscription, reques
     found = speech.running(tx, message.call_cid, message.session_id)
     if not found:
         raise Refused(404, "neither transcription nor closed captions are running")
-    understood(settings, message.language)
+    understood(settings, message.language, request.languages)
     speak(found, message.language, request.now)
     return Outcome([egress.id for egress in found])
 
 
-def understood(settings: Settings, language: str) -> None:
-    """Raises BadMessage for a language that this site does not take."""
+def understood(settings: Settings, language: str, known: Collection[str]) -> None:
+    """Raises Refused for a language that this site does not take, or its engine, which knows ``known``, does not."""
     allowed = settings.speech.languages
     if allowed and language not in allowed:
         raise BadMessage(f"language: '{language}' is not understood here; the settings allow {', '.join(allowed)}")
+    if (why := not_understood(language, known)) is not None:
+        raise Refused(400, f"language: {why}", error_code=NOT_UNDERSTOOD)
 
 
 def speak(egresses: list[Egress], language: str, now: datetime) -> None:
@@ -162,7 +166,7 @@ def _start(
     elif running:
         # All egresses of a call hear the same: what was said of its language last holds.
         found = found.model_copy(update={"language": running[-1].spec.get("language", found.language)})
-    understood(settings, found.language)
+    understood(settings, found.language, request.languages)
     session = wishes.open_session(tx, cid, message.session_id)
     address = message.connector or (session.connector if session is not None else room(settings, call, cid))
     place = store(settings, call, cid, storage, storage_field)

@@ -47,9 +47,28 @@ class _CallEvent(_Told):
     """The call: ``type:id``."""
 
 
-class _RecordingEvent(_CallEvent):
+class _EgressEvent(_CallEvent):
     egress_id: str
     """The egress: what its request named, or what was made of the request."""
+
+
+class _Failed(_Told):
+    error: str
+    """What happened: a sentence for people."""
+    error_code: str
+    """The same for programs: a stable word."""
+
+
+class _File(_Told):
+    filename: str
+    """The name of the file, without folders."""
+    session_id: str
+    """The session of the call."""
+    url: str
+    """Where the store has it."""
+
+
+class _RecordingEvent(_EgressEvent):
     recording_type: RecordingType
     """What kind of recording it is."""
 
@@ -66,20 +85,14 @@ class CallRecordingStoppedEvent(_RecordingEvent):
     type: Literal["call.recording_stopped"] = "call.recording_stopped"
 
 
-class CallRecording(_Told):
+class CallRecording(_File):
     """One file of a recording, delivered. It is a part of the event ``call.recording_ready``."""
 
-    end_time: Time
-    """The moment of its last picture or sound."""
-    filename: str
-    """The name of the file, without folders."""
     recording_type: RecordingType
-    session_id: str
-    """The session of the call."""
     start_time: Time
     """The moment of its first picture or sound."""
-    url: str
-    """Where the store has it."""
+    end_time: Time
+    """The moment of its last picture or sound."""
 
 
 class CallRecordingReadyEvent(_RecordingEvent):
@@ -89,87 +102,64 @@ class CallRecordingReadyEvent(_RecordingEvent):
     call_recording: CallRecording
 
 
-class CallRecordingFailedEvent(_RecordingEvent):
+class CallRecordingFailedEvent(_Failed, _RecordingEvent):
     """A recording is over and not what was asked for. Files that there are will still be delivered and told."""
 
     type: Literal["call.recording_failed"] = "call.recording_failed"
-    error: str
-    """What happened: a sentence for people."""
-    error_code: str
-    """The same for programs: a stable word."""
 
 
-class _SpeechEvent(_CallEvent):
-    egress_id: str
-    """The egress: what its request named, or what was made of the request."""
-
-
-class CallTranscriptionStartedEvent(_SpeechEvent):
+class CallTranscriptionStartedEvent(_EgressEvent):
     """What is said is written down from now on. Told once, however often that is taken up again."""
 
     type: Literal["call.transcription_started"] = "call.transcription_started"
 
 
-class CallTranscriptionStoppedEvent(_SpeechEvent):
+class CallTranscriptionStoppedEvent(_EgressEvent):
     """A message stopped the transcription. Its other ends, and failures, are not told by this event."""
 
     type: Literal["call.transcription_stopped"] = "call.transcription_stopped"
 
 
-class CallTranscription(_Told):
+class CallTranscription(_File):
     """A transcript, delivered. It is a part of the event ``call.transcription_ready``."""
 
-    end_time: Time
-    """When the transcription ended, or the last word of it was said."""
-    filename: str
-    """The name of the file, without folders."""
-    session_id: str
-    """The session of the call."""
     start_time: Time
     """When the transcription began."""
-    url: str
-    """Where the store has it."""
+    end_time: Time
+    """When the transcription ended, or the last word of it was said."""
     language: str | None = None
     """The language into which it is translated; left out of the transcript of what was said."""
 
 
-class CallTranscriptionReadyEvent(_SpeechEvent):
+class CallTranscriptionReadyEvent(_EgressEvent):
     """A transcript is in its store, and what accompanies it too. Each language has a transcript of its own."""
 
     type: Literal["call.transcription_ready"] = "call.transcription_ready"
     call_transcription: CallTranscription
 
 
-class CallTranscriptionFailedEvent(_SpeechEvent):
+class CallTranscriptionFailedEvent(_Failed, _EgressEvent):
     """A transcription is over and not what was asked for. What there is of it will still be delivered and told."""
 
     type: Literal["call.transcription_failed"] = "call.transcription_failed"
-    error: str
-    """What happened: a sentence for people."""
-    error_code: str
-    """The same for programs: a stable word."""
 
 
-class CallClosedCaptionsStartedEvent(_SpeechEvent):
+class CallClosedCaptionsStartedEvent(_EgressEvent):
     """What is said is told from now on. Told once, however often that is taken up again."""
 
     type: Literal["call.closed_captions_started"] = "call.closed_captions_started"
 
 
-class CallClosedCaptionsStoppedEvent(_SpeechEvent):
+class CallClosedCaptionsStoppedEvent(_EgressEvent):
     """What is said is not told any more: all of it that will be told was told before this event."""
 
     type: Literal["call.closed_captions_stopped"] = "call.closed_captions_stopped"
 
 
-class CallClosedCaptionsFailedEvent(_SpeechEvent):
+class CallClosedCaptionsFailedEvent(_Failed, _EgressEvent):
     """Closed captions are over and not what was asked for."""
 
     type: Literal["call.closed_captions_failed"] = "call.closed_captions_failed"
-    error: str
-    """What happened: a sentence for people."""
-    error_code: str
-    """The same for programs: a stable word."""
 
 
 class CaptionUser(_Told):

@@ -7,18 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from egress.protocol.reports import Spoken
-from workers.events.models import (
-    EVENTS,
-    CallRecordingFailedEvent,
-    CallRecordingReadyEvent,
-    CallRecordingStartedEvent,
-    CallRecordingStoppedEvent,
-    CallTranscriptionReadyEvent,
-    ClosedCaptionEvent,
-    EgressRequestAnsweredEvent,
-    EgressWarningEvent,
-    rfc3339,
-)
+from workers.events.models import EVENTS, ClosedCaptionEvent, EgressRequestAnsweredEvent, EgressWarningEvent, rfc3339
 
 __all__ = [
     "ANSWERED",
@@ -48,26 +37,20 @@ ANSWERED = "egress.request_answered"
 WARNING = "egress.warning"
 TYPES = tuple(EVENTS)
 
-_PLAIN: dict[str, type[CallRecordingStartedEvent] | type[CallRecordingStoppedEvent]] = {
-    STARTED: CallRecordingStartedEvent,
-    STOPPED: CallRecordingStoppedEvent,
-}
-
 
 def recording_event(
     type_: str, call_cid: str, egress_id: str, recording_type: str, created_at: datetime
 ) -> dict[str, Any]:
     """``call.recording_started`` and ``call.recording_stopped``."""
-    fields = _common(call_cid, egress_id, recording_type, created_at)
-    return _PLAIN[type_].model_validate(fields).payload()
+    return _egress_event(type_, call_cid, egress_id, created_at, recording_type=_told(recording_type))
 
 
 def recording_failed(
     call_cid: str, egress_id: str, recording_type: str, created_at: datetime, error: str, error_code: str
 ) -> dict[str, Any]:
     """``error`` is a sentence for people, ``error_code`` a stable word for programs."""
-    fields = _common(call_cid, egress_id, recording_type, created_at)
-    return CallRecordingFailedEvent.model_validate({**fields, "error": error, "error_code": error_code}).payload()
+    fields = {"recording_type": _told(recording_type), "error": error, "error_code": error_code}
+    return _egress_event(FAILED, call_cid, egress_id, created_at, **fields)
 
 
 def recording_ready(
@@ -82,22 +65,21 @@ def recording_ready(
     start_time: datetime,
     end_time: datetime,
 ) -> dict[str, Any]:
-    fields = _common(call_cid, egress_id, recording_type, created_at)
+    called = _told(recording_type)
     recording = {
         "end_time": end_time,
         "filename": filename,
-        "recording_type": _told(recording_type),
+        "recording_type": called,
         "session_id": session_id,
         "start_time": start_time,
         "url": url,
     }
-    return CallRecordingReadyEvent.model_validate({**fields, "call_recording": recording}).payload()
+    return _egress_event(READY, call_cid, egress_id, created_at, recording_type=called, call_recording=recording)
 
 
 def speech_event(type_: str, call_cid: str, egress_id: str, created_at: datetime, **more: str) -> dict[str, Any]:
     """Steps of transcriptions and closed captions that need no more than to be named."""
-    fields = {"created_at": created_at, "call_cid": call_cid, "egress_id": egress_id, **more}
-    return EVENTS[type_].model_validate(fields).payload()
+    return _egress_event(type_, call_cid, egress_id, created_at, **more)
 
 
 def speech_failed(
@@ -128,8 +110,7 @@ def transcription_ready(
         "url": url,
         "language": language,
     }
-    fields = {"created_at": created_at, "call_cid": call_cid, "egress_id": egress_id}
-    return CallTranscriptionReadyEvent.model_validate({**fields, "call_transcription": transcription}).payload()
+    return _egress_event("call.transcription_ready", call_cid, egress_id, created_at, call_transcription=transcription)
 
 
 def closed_caption(call_cid: str, spoken: Spoken, created_at: datetime) -> dict[str, Any]:
@@ -208,10 +189,6 @@ def _told(recording_type: str) -> str:
     return "composite" if recording_type == "web" else recording_type
 
 
-def _common(call_cid: str, egress_id: str, recording_type: str, created_at: datetime) -> dict[str, Any]:
-    return {
-        "created_at": created_at,
-        "call_cid": call_cid,
-        "egress_id": egress_id,
-        "recording_type": _told(recording_type),
-    }
+def _egress_event(type_: str, call_cid: str, egress_id: str, created_at: datetime, **more: Any) -> dict[str, Any]:
+    fields = {"created_at": created_at, "call_cid": call_cid, "egress_id": egress_id, **more}
+    return EVENTS[type_].model_validate(fields).payload()

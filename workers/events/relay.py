@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 LEASE = "relay"
 CALLS = 1000
 """Calls that are looked at in one go."""
+MANY = 100
+"""Calls that have something for a sink from which on looking for them is made rarer."""
 SAFE = 0.9
 """Part of the lease after which sending ends when it could not be renewed: before anybody else can hold it."""
 RENEWALS = 4
@@ -148,11 +150,20 @@ class Relay:
                 raise _LeaseLost
 
     async def _look(self, lines: list[Line], progress: Progress) -> None:
-        """Tell each line which calls have something for it."""
+        """Tell each line which calls have something for it: soon when this process wrote it, else at the next poll."""
+        news = asyncio.Event()
+        unlisten = self._ledger.listen(news.set)
+        try:
+            await self._look_again(lines, progress, news)
+        finally:
+            unlisten()
+
+    async def _look_again(self, lines: list[Line], progress: Progress, news: asyncio.Event) -> None:
         by_name = {line.sink.name: line for line in lines}
         behind = ""
         while True:
             began = time.monotonic()
+            news.clear()
             found = await self._ledger.read(partial(outbox.untold, sinks=self._names, behind=behind, limit=CALLS))
             behind = found[-1].cid if len(found) == CALLS else ""
             for call in found:
@@ -161,8 +172,12 @@ class Relay:
             unmarked = [outbox.Step(call.cid) for call in found if not call.lacking]
             if unmarked:
                 await progress.write(*unmarked)
-            # With very many calls that wait for a sink, looking takes at most a tenth of the time.
-            await asyncio.sleep(max(self._rules.poll, 9 * (time.monotonic() - began)))
+            # Where very many calls wait for a sink, looking takes at most a tenth of the time.
+            rest, poll = 9 * (time.monotonic() - began), self._rules.poll
+            await asyncio.sleep(rest if len(found) > MANY else min(rest, poll))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, poll - rest)):
+                    await news.wait()
 
     async def _clear(self, lines: list[Line]) -> None:
         """Give up on what is too old, and forget what was delivered long ago."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +36,17 @@ class AsyncLedger:
 
     async def write(self, function: Callable[[Session], T]) -> T:
         return await self._run(self._ledger.write, function)
+
+    def listen(self, on_events: Callable[[], None]) -> Callable[[], None]:
+        """Call ``on_events`` on this loop when this process has written events; returns what ends that."""
+        loop = asyncio.get_running_loop()
+
+        def tell() -> None:
+            # A thread may still write while the loop ends.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(on_events)
+
+        return self._ledger.listen(tell)
 
     def close(self) -> None:
         self._thread.shutdown(wait=True)

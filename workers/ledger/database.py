@@ -24,7 +24,7 @@ from workers.ledger.engines import engine_for, migrator_of, with_driver, writer_
 from workers.ledger.failures import LedgerConflict, LedgerError, LedgerUnavailable, meaning
 from workers.observing import metrics
 
-__all__ = ["HEAD", "Ledger", "LedgerConflict", "LedgerError", "LedgerUnavailable"]
+__all__ = ["HEAD", "TELLS", "Ledger", "LedgerConflict", "LedgerError", "LedgerUnavailable"]
 
 HEAD = "0005"
 """The migration that this code is written for."""
@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+TELLS = "tells"
+"""In ``info`` of a transaction that adds events."""
 _CONFLICT_PATIENCE = 10.0
 """Seconds for which a transaction that met others is run again."""
 _TURN = 30.0
@@ -62,6 +64,7 @@ class Ledger:
         self._writer = writer_of(self.engine)
         # Writers of one process take turns: at once they would only be in each other's way.
         self._turn = threading.Lock()
+        self._listeners: list[Callable[[], None]] = []
 
     @property
     def shown_url(self) -> str:
@@ -86,6 +89,14 @@ class Ledger:
             session.begin(),
         ):
             yield session
+        if session.info.get(TELLS):
+            for listener in tuple(self._listeners):
+                listener()
+
+    def listen(self, on_events: Callable[[], None]) -> Callable[[], None]:
+        """Call ``on_events``, on any thread, when events were written through this object; returns what ends that."""
+        self._listeners.append(on_events)
+        return lambda: self._listeners.remove(on_events)
 
     @contextmanager
     def _in_turn(self) -> Iterator[None]:

@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 
+from workers.ledger.database import TELLS
 from workers.ledger.insert import insert_new
 from workers.ledger.tables import Call, DeadLetter, Event, SinkCursor
 from workers.observing import metrics
@@ -37,6 +38,7 @@ def put(tx: Session, payload: dict[str, Any], now: datetime, event_id: str | Non
     event = Event(id=identifier, call_cid=cid, position=position, type=payload["type"], payload=payload, created_at=now)
     tx.add(event)
     tx.flush()
+    tx.info[TELLS] = True
     return event
 
 

@@ -25,6 +25,9 @@ def tell(tx: Session, session: CallSession, warned: Warned, now: datetime) -> bo
     subject: tuple[str | None, ...] = (session.id, warned.code, warned.egress_id, warned.participant, warned.track)
     if warned.picture is not None:
         subject = (*subject, warned.picture)
+    elif not any(subject[2:]):
+        # It is about the call, and only its sentence says what of it: which language, which loss.
+        subject = (*subject, warned.message)
     event_id = str(uuid.uuid5(_NAMES, repr(subject)))
     if tx.scalar(select(Event.seq).where(Event.id == event_id)) is not None:
         return False

@@ -5,11 +5,12 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from egress.protocol.specs import EgressSpec
 from workers.ledger import calls, directions, lifecycle, sessions
 from workers.ledger.states import LIVE, State
 from workers.ledger.tables import CallSession, Egress
@@ -37,6 +38,29 @@ class Wish:
     auto: bool = False
     asked_ms: int | None = None
     """When it was asked for by message, in milliseconds by the sender's clock."""
+
+
+class Asked(TypedDict):
+    """How an output is asked for, whatever it is: fields of a ``Wish``."""
+
+    connector: dict[str, Any]
+    storage: str
+    session_id: str | None
+    request_id: NotRequired[str | None]
+    auto: NotRequired[bool]
+    asked_ms: NotRequired[int | None]
+
+
+def wish_for(spec: EgressSpec, call_cid: str, recording_type: str, asked: Asked) -> Wish:
+    """The wish for what an attendant is to make of a call."""
+    return Wish(
+        call_cid=call_cid,
+        egress_id=spec.egress_id,
+        kind=spec.kind,
+        recording_type=recording_type,
+        spec=spec.model_dump(mode="json", exclude={"egress_id", "first_part"}),
+        **asked,
+    )
 
 
 def called(wish: Wish) -> str:

@@ -18,34 +18,15 @@ from livekit.protocol import models, rtc
 from pydantic import SecretStr
 
 from egress.call.connector import ROOM_GONE, Attending, ConnectorError
-from egress.call.livekit import roster as rosters
 from egress.call.livekit.address import LivekitAddress
 from egress.call.livekit.api import NOT_LIVEKIT, RoomService, not_livekit
 from egress.call.livekit.departures import Departure, Then, departure, refusal
 from egress.call.livekit.people import is_guest
 from egress.call.livekit.reception import Reception
-from egress.call.livekit.roster import Guest, Published
+from egress.call.livekit.room import Room
 from egress.call.livekit.signal import Foreign, Resume, Signal, Turned
 from egress.call.livekit.token import join_token, longer
-from egress.call.model import (
-    CallEvent,
-    Connected,
-    Disconnected,
-    Ended,
-    Joined,
-    Left,
-    QualityChanged,
-    RoomChanged,
-    Speaking,
-    TrackAdded,
-    TrackMuted,
-    TrackPaused,
-    TrackRemoved,
-    TrackType,
-    TrackUnreadable,
-    Updated,
-    Wants,
-)
+from egress.call.model import CallEvent, Connected, Disconnected, Ended, TrackType, Wants
 from egress.call.news import News
 
 log = logging.getLogger(__name__)
@@ -74,10 +55,8 @@ class LivekitAttendance:
         self._signal: Signal | None = None
         self._sid = ""
         self._refreshed: str | None = None
-        self._roster: dict[str, Guest] = {}
-        self._levels: dict[str, float] = {}
-        self._metadata = ""
         self._reception = Reception(attending)
+        self._room = Room(self._news, self._reception, address.roles_key)
         self._connected = False
         self._seen = False
         self._trouble_since: float | None = None
@@ -128,7 +107,7 @@ class LivekitAttendance:
             then = left.then
             if then is Then.WAIT:
                 # Nobody is out of reach: everybody has gone, and that is known.
-                self._become({}, {})
+                self._room.empty()
                 continue
             self._lost(left.reason)
             await asyncio.sleep(BACK_OFF[min(self._failures, len(BACK_OFF) - 1)])
@@ -250,13 +229,12 @@ class LivekitAttendance:
                 raise ConnectorError("token_cannot_subscribe", "the token does not allow us to receive anything")
             self._reception.joined()
             self._connect()
-            self._levels = {}
-            self._become(rosters.joined(join.other_participants, self._address.roles_key), {})
-            self._room(join.room)
+            self._room.forget_speakers()
+            self._room.enter(join.other_participants, join.room)
         else:
             await self._send(rtc.SignalRequest(sync_state=self._reception.state()))
             # Who fell silent meanwhile would not be told: until the next change the sound itself says who speaks.
-            self._levels = {}
+            self._room.forget_speakers()
             self._connect()
         return None
 
@@ -271,27 +249,6 @@ class LivekitAttendance:
             case "trickle":
                 if message.trickle.target == rtc.SUBSCRIBER:
                     await self._reception.candidate(message.trickle.candidateInit, final=message.trickle.final)
-            case "update":
-                self._become(
-                    *rosters.updated(self._roster, message.update.participants, self._address.roles_key),
-                )
-            case "speakers_changed":
-                self._speakers(message.speakers_changed.speakers)
-            case "room_update":
-                self._room(message.room_update.room)
-            case "connection_quality":
-                for told in message.connection_quality.updates:
-                    grade = rosters.quality(told.quality)
-                    if grade is not None and told.participant_sid in self._roster:
-                        self._news.tell(QualityChanged(told.participant_sid, grade))
-            case "stream_state_update":
-                for stream in message.stream_state_update.stream_states:
-                    self._paused(stream.track_sid, stream.state == rtc.PAUSED)
-            case "subscription_response":
-                self._not_subscribed(message.subscription_response)
-            case "subscription_permission_update":
-                allowed = message.subscription_permission_update
-                self._permitted(allowed.track_sid, allowed.allowed)
             case "refresh_token":
                 self._refreshed = message.refresh_token
             case "room_moved":
@@ -299,7 +256,7 @@ class LivekitAttendance:
             case "leave":
                 return self._let_go(message.leave)
             case _:
-                pass
+                self._room.hear(message)
         return None
 
     def _let_go(self, leave: rtc.LeaveRequest) -> Departure:
@@ -317,20 +274,6 @@ class LivekitAttendance:
         if self._signal is not None:
             await self._signal.send(request)
 
-    def _speakers(self, speakers: Any) -> None:
-        """What changed; who is not named speaks on as before."""
-        for speaker in speakers:
-            if speaker.active and speaker.level > 0:
-                self._levels[speaker.sid] = float(speaker.level)
-            else:
-                self._levels.pop(speaker.sid, None)
-        self._news.tell(Speaking(dict(self._levels)))
-
-    def _room(self, room: models.Room) -> None:
-        if room.metadata != self._metadata:
-            self._metadata = room.metadata
-            self._news.tell(RoomChanged(room.metadata))
-
     def _moved(self, moved: rtc.RoomMovedResponse) -> None:
         """An administrator has taken us to another room, where the recording goes on."""
         log.warning("moved to another room by the server")
@@ -340,87 +283,4 @@ class LivekitAttendance:
         self._address = self._address.model_copy(update=there)
         self._refreshed = None
         self._sid = moved.participant.sid or self._sid
-        self._become(rosters.joined(moved.other_participants, self._address.roles_key), {})
-        self._room(moved.room)
-
-    # What that means for the call.
-
-    def _become(self, after: dict[str, Guest], reasons: dict[str, str]) -> None:
-        """Tell what is different from what was told."""
-        before, self._roster = self._roster, after
-        for session_id, guest in before.items():
-            now = after.get(session_id)
-            for type_, track in guest.tracks.items():
-                if now is None or type_ not in now.tracks or not _same(track, now.tracks[type_]):
-                    self._remove(session_id, type_, track)
-            if now is None:
-                self._levels.pop(session_id, None)
-                self._news.tell(Left(session_id, reasons.get(session_id, "")))
-        for session_id, guest in after.items():
-            known = before.get(session_id)
-            if known is None:
-                self._news.tell(Joined(guest.participant))
-            elif known.participant != guest.participant:
-                self._news.tell(Updated(guest.participant))
-            for type_, track in guest.tracks.items():
-                was = known.tracks.get(type_) if known is not None else None
-                if was is None or not _same(was, track):
-                    self._add(session_id, type_, track)
-                elif was.muted != track.muted:
-                    self._news.tell(TrackMuted(session_id, type_, track.muted))
-
-    def _add(self, session_id: str, type_: TrackType, track: Published) -> None:
-        if track.obstacle:
-            self._news.tell(TrackUnreadable(session_id, type_, track.codec, track.obstacle))
-            return
-        media = self._reception.publish((session_id, type_), track.sid, track.codec)
-        self._news.tell(TrackAdded(session_id, type_, media))
-        if track.muted:
-            self._news.tell(TrackMuted(session_id, type_, True))
-
-    def _remove(self, session_id: str, type_: TrackType, track: Published) -> None:
-        self._reception.unpublish((session_id, type_), track.sid)
-        self._news.tell(TrackRemoved(session_id, type_))
-
-    def _unreadable(self, sid: str, codec: str, reason: str) -> None:
-        """A track that was told cannot be received after all."""
-        found = self._find(sid)
-        if found is None:
-            return
-        session_id, type_, track = found
-        self._remove(session_id, type_, track)
-        self._news.tell(TrackUnreadable(session_id, type_, codec or track.codec, reason))
-
-    def _not_subscribed(self, response: rtc.SubscriptionResponse) -> None:
-        if response.err == models.SE_CODEC_UNSUPPORTED:
-            self._unreadable(response.track_sid, "", "the server has it in no codec that can be read")
-        else:
-            log.info("the server could not subscribe us to %s (%s)", response.track_sid, response.err)
-            self._reception.failed(response.track_sid)
-
-    def _permitted(self, sid: str, allowed: bool) -> None:
-        found = self._find(sid)
-        if found is None:
-            return
-        session_id, type_, track = found
-        if not allowed:
-            self._unreadable(sid, "", "its publisher does not allow us to receive it")
-        elif not self._reception.knows(sid):
-            self._add(session_id, type_, track)
-
-    def _paused(self, sid: str, paused: bool) -> None:
-        found = self._find(sid)
-        if found is not None:
-            self._news.tell(TrackPaused(found[0], found[1], paused))
-
-    def _find(self, sid: str) -> tuple[str, TrackType, Published] | None:
-        for session_id, guest in self._roster.items():
-            for type_, track in guest.tracks.items():
-                if track.sid == sid:
-                    return session_id, type_, track
-        return None
-
-
-def _same(a: Published, b: Published) -> bool:
-    """Whether what is received of it goes on."""
-    return (a.sid, a.obstacle) == (b.sid, b.obstacle)
+        self._room.enter(moved.other_participants, moved.room)

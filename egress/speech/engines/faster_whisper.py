@@ -29,6 +29,7 @@ from egress.speech.contract import (
 from egress.speech.engines.model_folder import checked_folder, checked_name, is_folder
 from egress.speech.guards import compression, doubtful
 from egress.speech.languages import likeliest
+from egress.speech.seams import own
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +116,8 @@ class FasterWhisperEngine:
                 language=languages[row][0],
                 words=words.get(row, ()),
                 scores=Scores(told[row].no_speech, told[row].log_prob, told[row].compression, languages[row][1]),
-                translations={"en": english[row]} if row in english else {},
+                translations={"en": english[row].text} if row in english else {},
+                translation_scores={"en": english[row].scores} if row in english else {},
             )
             for row, segment in enumerate(batch)
         ]
@@ -190,12 +192,17 @@ class FasterWhisperEngine:
         )
         return [_Told(result, tokenizer) for result in results]
 
-    def _english(self, batch: Sequence[Segment], languages: list[tuple[str, float]], encoded: Any) -> dict[int, str]:
+    def _english(self, batch: Sequence[Segment], languages: list[tuple[str, float]], encoded: Any) -> dict[int, _Told]:
+        """Translations by the model itself; not of sound that another segment has too, where no word tells of it."""
         rows = [row for row, segment in enumerate(batch) if "en" in segment.translate_to and languages[row][0] != "en"]
         if not rows or not self._model.model.is_multilingual:
             return {}
         prompts = [self._prompt(language, "translate") for language, _ in languages]
-        return {row: told.text for row, told in self._generate(encoded, prompts, rows).items()}
+        if not any(batch[row].open_start or batch[row].open_end for row in rows):
+            return self._generate(encoded, prompts, rows)
+        encoded = self._model.encode(self._features([own(batch[row]) for row in rows]))
+        told = self._generate(encoded, [prompts[row] for row in rows], list(range(len(rows))))
+        return {row: told[number] for number, row in enumerate(rows)}
 
     def _words(
         self, batch: Sequence[Segment], languages: list[tuple[str, float]], encoded: Any, told: dict[int, _Told]
@@ -256,13 +263,16 @@ def _placed(segment: Segment, alignment: list[dict[str, Any]]) -> tuple[Word, ..
     """Words of the alignment at their times, inside the speech."""
     from faster_whisper.transcribe import merge_punctuations
 
+    low = segment.audio_start if segment.open_start else segment.start
+    high = segment.audio_start + len(segment.samples) / SAMPLE_RATE if segment.open_end else segment.end
+
     merge_punctuations(alignment, "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、")
     words = []
     for found in alignment:
         if not (text := found["word"].strip()):
             continue
-        start = min(max(segment.audio_start + float(found["start"]), segment.start), segment.end)
-        end = min(max(segment.audio_start + float(found["end"]), start), segment.end)
+        start = min(max(segment.audio_start + float(found["start"]), low), high)
+        end = min(max(segment.audio_start + float(found["end"]), start), high)
         words.append(Word(text, start, end, float(found["probability"])))
     return tuple(words)
 

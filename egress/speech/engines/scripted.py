@@ -1,7 +1,8 @@
 """An engine for tests: what it says is written down, by how long a segment is or by how loud.
 
-``model`` is the path of a JSON file: ``{"texts": {"<loudness in tenths>": {"text", "language", "translations"}},
-"default": {...}, "seconds": 0.0, "languages": [...], "die_on": "<text>", "hang_on": "<text>", "fail_on": "<text>"}``.
+``model`` is the path of a JSON file: ``{"texts": {"<loudness in tenths>": {"text", "language", "translations",
+"translation_scores"}}, "default": {...}, "seconds": 0.0, "languages": [...], "die_on": "<text>", "hang_on": "<text>",
+"fail_on": "<text>"}``.
 A segment's loudness is the peak of its samples in tenths of full scale, rounded, which Opus leaves alone.
 """
 
@@ -74,6 +75,9 @@ class ScriptedEngine:
             translations={"en": said["translations"]["en"]}
             if "en" in segment.translate_to and "en" in said.get("translations", {})
             else {},
+            translation_scores={
+                target: Scores(**scores) for target, scores in said.get("translation_scores", {}).items()
+            },
         )
 
     def _misbehave(self, text: str) -> None:

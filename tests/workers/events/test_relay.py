@@ -6,8 +6,10 @@ import asyncio
 import random
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -30,8 +32,11 @@ from tests.workers.events.conftest import (
 from workers.events.relay import LEASE, Rules
 from workers.events.sinks import Envelope, NotTaken
 from workers.ledger import dead_letters, leases, outbox
+from workers.ledger.asynchronous import AsyncLedger
 from workers.ledger.database import Ledger
 from workers.ledger.tables import Call, SinkCursor
+
+T = TypeVar("T")
 
 
 async def test_every_sink_gets_every_event_in_order(ledger: Ledger) -> None:
@@ -56,6 +61,35 @@ async def test_an_event_is_sent_within_a_poll_or_two(ledger: Ledger) -> None:
             put(ledger, "a:1", number)
             took.append(await until(lambda number=number: len(sink.got) == number + 1))
     assert min(took) < 0.25 and sorted(took)[2] < 0.6, took
+
+
+async def test_an_event_of_the_same_process_is_not_left_until_the_next_poll(ledger: Ledger) -> None:
+    sink = Fickle()
+    async with relaying(ledger, [sink], replace(RULES, poll=60.0)):
+        for number in range(5):
+            put(ledger, "a:1", number)
+            await until(lambda number=number: len(sink.got) == number + 1)
+            await until(lambda: not unsent(ledger))
+
+
+class SlowLedger(AsyncLedger):
+    """Takes long to answer; and whoever writes is another process, so that nobody here is told."""
+
+    async def read(self, function: Callable[[Session], T]) -> T:
+        return await super().read(lambda tx: (time.sleep(0.4), function(tx))[1])
+
+    def listen(self, on_events: Callable[[], None]) -> Callable[[], None]:
+        return lambda: None
+
+
+async def test_a_slow_ledger_is_looked_into_as_often_as_any_while_few_calls_have_events(ledger: Ledger) -> None:
+    sink = Fickle()
+    async with relaying(ledger, [sink], replace(RULES, poll=0.1), SlowLedger(ledger)):
+        put(ledger, "a:1", 0)
+        await until(lambda: len(sink.got) == 1)
+        put(ledger, "a:1", 1)
+        took = await until(lambda: len(sink.got) == 2)
+    assert took < 2.5, took
 
 
 async def test_an_event_that_is_not_taken_holds_back_its_own_call_only(ledger: Ledger) -> None:

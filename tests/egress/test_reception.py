@@ -28,7 +28,9 @@ from egress.call.state import MAX_METADATA, CallState
 from egress.protocol.directions import Directions, Moderated
 from egress.protocol.reception import ParticipantReception, Reception, TrackReception
 from egress.protocol.reports import EgressEnded
-from egress.report import MOST_PARTICIPANTS, MOST_SIZES, MOST_SPELLS, MOST_SPELLS_IN_ALL, SILENT, ReceptionLog
+from egress.reception.bounds import MOST_PARTICIPANTS, MOST_SIZES, MOST_SPELLS, MOST_SPELLS_IN_ALL
+from egress.reception.log import ReceptionLog
+from egress.reception.track import SILENT
 from egress.rtc.track import TrackCounts
 from tests.media.fakes import FakeTrack
 
