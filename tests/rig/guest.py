@@ -55,7 +55,8 @@ class Guest(abc.ABC):
         kinds = ("video", "audio", "screen", "screen_audio")
         self._punctual = {kind: Punctuality() for kind in kinds}
         self._key_requests = 0
-        self._started = math.floor(time.monotonic() + call.epoch)
+        self.started = math.floor(time.monotonic() + call.epoch)
+        """True time at which the guest's device was started, a whole second; may be exchanged before the first join."""
         self._cameras: list[Camera] = []
         """One, or one for each layer, the smallest first."""
         self._microphone: Microphone | None = None
@@ -153,7 +154,7 @@ class Guest(abc.ABC):
     def _device(self, kind: str) -> tuple[DeviceClock, float, Punctuality, Note]:
         spec = self._spec
         clock = DeviceClock(
-            started=self._started,
+            started=self.started,
             offset=spec.clock_offset,
             step_after=spec.clock_step_after,
             step=spec.clock_step,

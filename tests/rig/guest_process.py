@@ -31,6 +31,10 @@ class _Process:
     def __init__(self, call: Call) -> None:
         self._call = call
         self._guests = {spec.user_id: _KINDS[call.kind](call, spec, self._say) for spec in call.guests}
+        # All in one second, so that who speaks in turns of several seconds begins them with everybody else.
+        started = max((guest.started for guest in self._guests.values()), default=0)
+        for guest in self._guests.values():
+            guest.started = started
         self._running: set[asyncio.Task[None]] = set()
         self._over = asyncio.Event()
 

@@ -144,6 +144,9 @@ class _Talking:
         async def join() -> None:
             await self._guests.do("cem", "join")
 
+        async def freeze() -> None:
+            await self._guests.do("ben", "freeze", seconds=1.2)
+
         async def kill() -> None:
             kill_engine(product.folder)
 
@@ -158,6 +161,7 @@ class _Talking:
         await self._lose("cem's connection, without one", 2, self._said("cem", 2) + PAUSE, NOBODY, vanish)
         await self._lose("cem's silence", 3, SPEAKING, {"cem"}, join)
         await self._lose("the engine", 3, RECOGNISED, NOBODY, kill)
+        await self._lose("ben's network", 4, SPEAKING, {"ben"}, freeze)
         # LiveKit resumes signalling while media goes on.
         resumed = isinstance(self._sfu, LivekitServer)
         await self._lose("our signalling", 5, SPEAKING, NOBODY if resumed else EVERYBODY, cut)
