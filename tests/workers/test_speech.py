@@ -338,6 +338,7 @@ async def test_the_transcript_is_made_at_the_end_and_told_when_all_of_it_is_ther
     site.say("second", 5.0)
     site.say("first", 1.0)
     site.say("zuerst", 1.001, translated=True, language="de")
+    site.say("drittens", 7.0, language="de")
     assert await site.make_transcripts() == []
     site.end("t1")
 
@@ -348,8 +349,8 @@ async def test_the_transcript_is_made_at_the_end_and_told_when_all_of_it_is_ther
 
     names = [Path(file.key or "").name.removeprefix("t1_20260105T091222Z_001") for file in made]
     assert names == [".jsonl", ".srt", ".vtt", ".de.jsonl", ".de.srt", ".de.vtt"]
-    assert [line.text for line in read(Path(made[0].spool_path))] == ["first", "second"]
-    assert [line.text for line in read(Path(made[3].spool_path))] == ["zuerst"]
+    assert [line.text for line in read(Path(made[0].spool_path))] == ["first", "second", "drittens"]
+    assert [line.text for line in read(Path(made[3].spool_path))] == ["zuerst", "drittens"]
     whole, german = (event["call_transcription"] for event in site.events("call.transcription_ready"))
     assert (whole["url"], whole.get("language")) == (f"https://store/{made[0].key}", None)
     assert (german["filename"], german["language"]) == ("t1_20260105T091222Z_001.de.jsonl", "de")

@@ -81,7 +81,7 @@ class Transcripts:
 
 
 def write(folder: Path, said: Sequence[TranscriptLine], start: datetime, wanted: SpeechSettings) -> list[Made]:
-    """The files of a transcript: JSON lines and the formats asked for, of what was said and of each translation.
+    """The files of a transcript: JSON lines and the formats asked for, of what was said and in each target language.
 
     ``start`` is when it began: subtitles count from there.
     """
@@ -89,7 +89,8 @@ def write(folder: Path, said: Sequence[TranscriptLine], start: datetime, wanted:
     translations = sorted({line.language for line in said if line.translated and line.language})
     made = []
     for language in (None, *translations):
-        mine = [one for one in said if one.translated == (language is not None) and language in (None, one.language)]
+        # Who reads one language reads all that was said, whether in it or in another.
+        mine = [one for one in said if (one.language == language if language else not one.translated)]
         made += _files(folder, [_line(one) for one in mine], language, start.timestamp(), wanted)
     return made
 

@@ -20,7 +20,7 @@ FOLDER = Path(__file__).with_name("voices")
 
 LINES: dict[str, tuple[str, ...]] = {
     "guest-1": (
-        "hello everyone and welcome",
+        "hello and welcome everyone",
         "please share your screen",
         "we will start the meeting now",
         "thank you and goodbye",
@@ -28,11 +28,11 @@ LINES: dict[str, tuple[str, ...]] = {
     "guest-2": (
         "good morning team",
         "the budget is very good",
-        "they agree on the new design",
+        "they want the new design",
         "what is the next question",
     ),
     "guest-3": (
-        "sorry my microphone is on mute",
+        "sorry my camera is not on",
         "please open the document",
         "the deadline is on friday",
         "thanks we will close that later",
@@ -57,13 +57,13 @@ LINES: dict[str, tuple[str, ...]] = {
     ),
     "guest-7": (
         "who will answer the phone",
-        "the music is okay",
+        "the music is very good",
         "please link the report",
         "lunch is one hour later",
     ),
     "guest-8": (
         "this slide is blue and green",
-        "please speak slowly",
+        "please speak now",
         "our manager will join the call",
         "we leave this evening",
     ),
