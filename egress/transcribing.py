@@ -23,6 +23,7 @@ from egress.protocol.reports import (
     EgressFailed,
     EgressStarted,
     EgressStopped,
+    LanguageKept,
     Progress,
     Spoken,
     Warned,
@@ -102,8 +103,9 @@ class Transcribing:
         if egress_id not in self.egresses:
             return False
         if (why := self._not_understood(language)) is not None:
-            message = f"{why}; it goes on in '{self._recognizing.language}'"
-            self._warn(f"{NOT_UNDERSTOOD} {language}", NOT_UNDERSTOOD, message)
+            kept = self._recognizing.language
+            self._warn(f"{NOT_UNDERSTOOD} {language}", NOT_UNDERSTOOD, f"{why}; it goes on in '{kept}'")
+            self._tell(LanguageKept(at=utc(time.time()), egress_id=egress_id, language=kept, refused=language))
         else:
             self._recognizing.set_language(language)
         return True

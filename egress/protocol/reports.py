@@ -165,6 +165,14 @@ class Spoken(_Report):
     words: list[SpokenWord] = Field(default_factory=list)
 
 
+class LanguageKept(_OfEgress):
+    """What is said is heard in ``language`` as before, since ``refused`` is none that the engine understands."""
+
+    report: Literal["language_kept"] = "language_kept"
+    language: str
+    refused: str
+
+
 class Progress(_OfEgress):
     """Once a second while something is recorded."""
 
@@ -226,6 +234,7 @@ Report = Annotated[
     | Refused
     | Warned
     | Spoken
+    | LanguageKept
     | Progress
     | Received
     | Presence

@@ -16,7 +16,16 @@ from egress.call.model import Joined, Left, Participant
 from egress.call.state import CallState
 from egress.protocol.directions import Directions, Moderated
 from egress.protocol.job import Job
-from egress.protocol.reports import EgressEnded, EgressFailed, EgressStarted, EgressStopped, Report, Spoken, Warned
+from egress.protocol.reports import (
+    EgressEnded,
+    EgressFailed,
+    EgressStarted,
+    EgressStopped,
+    LanguageKept,
+    Report,
+    Spoken,
+    Warned,
+)
 from egress.protocol.speech import ClosedCaptions, SpeechService, SpeechSpec, Transcription
 from egress.silences import KEPT, Silences
 from egress.speech.contract import Failure, Utterance, Word
@@ -277,6 +286,8 @@ async def test_what_runs_goes_on_where_another_language_is_none_that_the_engine_
 
     [warned] = [r for r in call.told if isinstance(r, Warned) and r.code == "language_not_understood"]
     assert warned.message.endswith("it goes on in 'auto'")
+    [kept] = [report for report in call.told if isinstance(report, LanguageKept)]
+    assert (kept.egress_id, kept.language, kept.refused) == ("c", "auto", "fr")
     [failed] = [report for report in call.told if isinstance(report, EgressFailed)]
     assert (failed.egress_id, failed.code) == ("t", "language_not_understood")
     assert [(spoken.text, spoken.egress_ids) for spoken in call.spoken()] == [("still English", ["c"])]

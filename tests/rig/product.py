@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import signal
+import sqlite3
 import sys
 import time
 from datetime import datetime
@@ -98,6 +99,12 @@ class Product:
                 if (entry / "fd" / "1").readlink().parent == logs:
                     found.append(int(entry.name))
         return found
+
+    def attending(self) -> int:
+        """The process id of the attendant of the only call that is attended."""
+        with contextlib.closing(sqlite3.connect(self.folder / "ledger.sqlite")) as ledger:
+            ((pid,),) = ledger.execute("SELECT attendant_pid FROM sessions WHERE attendant_pid IS NOT NULL").fetchall()
+        return int(pid)
 
     async def stop(self) -> int:
         """End the worker as a service manager would; returns its exit code."""

@@ -6,11 +6,9 @@ The real engine hears the Opus that was received. A guest's sentence begins at a
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import signal
-import sqlite3
 import statistics
 import time
 from collections.abc import Awaitable, Callable
@@ -147,9 +145,7 @@ def _by_id(events: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[flo
 
 
 async def _kill_attendant(product: Product) -> None:
-    with contextlib.closing(sqlite3.connect(product.folder / "ledger.sqlite")) as ledger:
-        ((pid,),) = ledger.execute("SELECT attendant_pid FROM sessions WHERE attendant_pid IS NOT NULL").fetchall()
-    os.kill(pid, signal.SIGKILL)
+    os.kill(product.attending(), signal.SIGKILL)
 
 
 async def _kill_engine(product: Product) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +35,19 @@ async def test_who_asks_an_english_model_for_french_is_told_and_auto_is_english(
         refused = await product.event("call.transcription_failed")
         await send("update_transcription", language="de")
         warnings = [await product.event("egress.warning", number) for number in (1, 2)]
+        # Neither what begins beside it nor the next attendant is asked for the refused language.
+        await send("start_transcription", egress_id="fourth")
+        await product.event("call.transcription_started")
+        os.kill(product.attending(), signal.SIGKILL)
         there = len(product.events("call.closed_caption"))
         await product.event("call.closed_caption", there + 2, timeout=60)
-        await send("stop_closed_captions")
+        await send("stop_closed_captions", stop_transcription=True)
         await product.event("call.closed_captions_stopped")
+        await product.event("call.transcription_ready")
+        failures = [event["egress_id"] for event in product.events() if event["type"].endswith("_failed")]
         captions = [event["closed_caption"] for event in product.events("call.closed_caption")]
 
+    assert failures == ["first", "third"]
     for told in (failed, refused):
         assert told["error_code"] == "language_not_understood"
         assert "does not understand 'fr', only en: name one of these or auto" in told["error"]

@@ -11,7 +11,15 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from egress.protocol.reports import EgressEnded, EgressFailed, EgressStarted, EgressStopped, Report, Spoken
+from egress.protocol.reports import (
+    EgressEnded,
+    EgressFailed,
+    EgressStarted,
+    EgressStopped,
+    LanguageKept,
+    Report,
+    Spoken,
+)
 from egress.speech.transcript import read
 from tests.workers.conftest import CALL, CONNECTOR, make_settings
 from tests.workers.test_answers import Backend
@@ -188,7 +196,8 @@ def test_what_the_settings_disable_is_refused_and_told(site: Site, message: str)
 def test_what_is_disabled_is_named_where_it_was_asked_for_beside_another(site: Site) -> None:
     site.send("update_call", settings={"transcription": {"mode": "disabled"}})
     site.refused("start_closed_captions", egress_id="c1", connector=CONNECTOR, enable_transcription=True)
-    (failed,) = site.events()
+    failed = next(event for event in site.events() if event["egress_id"] == "c1")
+    assert sorted(site.told()) == ["call.closed_captions_failed", "call.transcription_failed"]
 
     assert (failed["type"], failed["error_code"]) == ("call.closed_captions_failed", "transcription_disabled")
 
@@ -257,6 +266,39 @@ def test_a_new_language_reaches_what_runs(site: Site) -> None:
     changed = site.send("update_transcription", language="auto")
     assert {e.spec["language"] for e in site.egresses().values()} == {"auto"}
     assert set(changed.egress_ids) == set(site.egresses())
+
+
+def test_a_language_that_the_attendant_refused_is_none_that_anything_begins_with(site: Site) -> None:
+    site.start()
+    site.begin()
+    site.send("update_transcription", language="fr")
+    kept = {"egress_id": "t1", "language": "en", "refused": "fr"}
+    site.report(LanguageKept(at=T0, **kept))
+    site.start("start_closed_captions", "c1")
+    assert {e.spec["language"] for e in site.egresses().values()} == {"en"}
+    site.send("update_transcription", language="de")
+    site.report(LanguageKept(at=T0, **kept))  # of an earlier wish
+    assert {e.spec["language"] for e in site.egresses().values()} == {"de"}
+
+
+def test_what_was_asked_for_along_with_a_refused_start_is_told_to_have_failed_too(site: Site) -> None:
+    site.languages = frozenset({"en"})
+    site.refused("start_transcription", connector=CONNECTOR, language="fr", enable_closed_captions=True)
+    assert sorted(site.told()) == ["call.closed_captions_failed", "call.transcription_failed"]
+    site.start("start_closed_captions", "c1", language="en")
+    site.refused("start_transcription", connector=CONNECTOR, language="fr", enable_closed_captions=True)
+    assert site.told()[2:] == ["call.transcription_failed"]
+    assert len({event["egress_id"] for event in site.events() if event["type"].endswith("_failed")}) == 3
+
+
+def test_a_sentence_from_elsewhere_is_in_the_language_of_what_runs(site: Site) -> None:
+    site.start("start_closed_captions", "c1", language="fr")
+    site.begin()
+    site.send("send_closed_caption", speaker_id="max", text="Salut.")
+    site.send("send_closed_caption", speaker_id="max", text="Hallo.", language="de")
+
+    told = [event["closed_caption"]["language"] for event in site.events("call.closed_caption")]
+    assert told == ["fr", "de"]
 
 
 def test_a_caption_is_told_once_as_documented(site: Site) -> None:

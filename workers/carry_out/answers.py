@@ -9,9 +9,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from egress.protocol.job import CID
-from workers.carry_out.request import Outcome, Request, derived_event, derived_id
+from workers.carry_out.request import Outcome, Request, derived_event, derived_id, second_id
 from workers.events import payloads
-from workers.ledger import outbox
+from workers.ledger import outbox, speech
+from workers.ledger.speech import CLOSED_CAPTIONS, TRANSCRIPTION
 from workers.ledger.tables import Event
 from workers.messages import Message
 from workers.refused import Refused
@@ -27,6 +28,11 @@ _STARTS = {
     "start_closed_captions": "closed_captions",
 }
 """Messages that ask for an output, and what their failure is called."""
+_ALONG = {
+    "start_transcription": ("enable_closed_captions", CLOSED_CAPTIONS),
+    "start_closed_captions": ("enable_transcription", TRANSCRIPTION),
+}
+"""The field by which they ask for a second one, and what that is."""
 _ERROR_CODES = {400: "bad_message", 403: "recording_disabled", 404: "not_found", 409: "conflict"}
 
 
@@ -95,14 +101,19 @@ def _tell_failure(
     error: Refused,
 ) -> None:
     """``call.recording_failed``, or what it is of another output: somebody may be waiting for it."""
+    origin = request_id or request.message_id
     given = _text(fields, "egress_id")
     known = given is not None and re.fullmatch(IDENTIFIER, given)
-    egress_id = given if known and given is not None else derived_id(cid, request_id or request.message_id)
+    egress_id = given if known and given is not None else derived_id(cid, origin)
     told, code = str(error)[:1000], _ERROR_CODES[error.code]
     kind = _STARTS[message_type]
     if kind != "recording":
         code = error.error_code or code
         event = payloads.speech_failed(kind, cid, egress_id, request.now, told, code)
+        field, other = _ALONG[message_type]
+        if fields.get(field) is True and all(one.kind != other for one in speech.running(tx, cid, None)):
+            along = payloads.speech_failed(other, cid, second_id(cid, origin, other), request.now, told, code)
+            outbox.put(tx, along, request.now, event_id=derived_event("refused", cid, request.message_id, other))
     else:
         said = _text(fields, "recording_type")
         recording_type = said if said in RECORDING_TYPES else "composite"

@@ -48,5 +48,10 @@ def derived_id(call_cid: str, origin: str) -> str:
     return str(uuid.uuid5(_NAMES, f"{call_cid}\n{origin}"))
 
 
+def second_id(call_cid: str, origin: str, kind: str) -> str:
+    """The id of what a message asks for along with what it is named for."""
+    return derived_id(call_cid, f"{origin}\n{kind}")
+
+
 def derived_event(*origin: str) -> str:
     return str(uuid.uuid5(_NAMES, "\n".join(origin)))

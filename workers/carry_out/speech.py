@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.orm import Session
 
 from egress.protocol.reports import Spoken
-from egress.speech.languages import NOT_UNDERSTOOD, not_understood
+from egress.speech.languages import AUTO, NOT_UNDERSTOOD, not_understood
 from workers.calls.models import SpeechSegmentConfig, TranscriptionSettings
 from workers.calls.rooms import room
 from workers.calls.settings import effective
 from workers.calls.spoken import speech_wish
 from workers.calls.stores import store
-from workers.carry_out.request import Outcome, Request, derived_id
+from workers.carry_out.request import Outcome, Request, derived_id, second_id
 from workers.ledger import calls, speech, wishes
 from workers.ledger.speech import CLOSED_CAPTIONS, TRANSCRIPTION
 from workers.ledger.tables import Egress
@@ -89,7 +89,7 @@ def speak(egresses: list[Egress], language: str, now: datetime) -> None:
 
 
 def send(tx: Session, settings: Settings, message: SendClosedCaption, request: Request) -> Outcome:
-    call = calls.known(tx, message.call_cid, request.now)
+    calls.known(tx, message.call_cid, request.now)
     found = speech.running(tx, message.call_cid, message.session_id)
     if not found:
         raise Refused(404, "neither transcription nor closed captions are running")
@@ -97,7 +97,7 @@ def send(tx: Session, settings: Settings, message: SendClosedCaption, request: R
     start = message.start_time or min(sent, message.end_time or sent)
     end = message.end_time or max(sent, start)
     _while_it_runs(start, end, found, request.now)
-    language = message.language or effective(settings, call, message.call_cid).transcription.language
+    language = message.language or found[-1].spec.get("language", AUTO)
     spoken = Spoken(
         at=request.now,
         id=message.caption_id or derived_id(message.call_cid, message.request_id or request.message_id),
@@ -110,7 +110,7 @@ def send(tx: Session, settings: Settings, message: SendClosedCaption, request: R
         text=message.text.strip(),
         start_time=start,
         end_time=end,
-        language="" if language == "auto" else language,
+        language="" if language == AUTO else language,
         translated=message.translated,
         service=message.service or "external",
     )
@@ -189,7 +189,7 @@ def _start(
 
     written = [want(kind, egress_id, found)]
     if both and not any(egress.kind == _OTHER[kind] for egress in running):
-        written.append(want(_OTHER[kind], derived_id(cid, f"{origin}\n{_OTHER[kind]}"), found))
+        written.append(want(_OTHER[kind], second_id(cid, origin, _OTHER[kind]), found))
     if message.language is not None:
         speak(running, message.language, request.now)
     return Outcome([one.egress_id for one in written], written[0].created)

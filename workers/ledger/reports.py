@@ -12,6 +12,7 @@ from egress.protocol.reports import (
     EgressFailed,
     EgressStarted,
     EgressStopped,
+    LanguageKept,
     Over,
     PartClosed,
     PartOpened,
@@ -85,6 +86,9 @@ def _apply(tx: Session, session: CallSession, report: Report, template: str, hos
             egress.recorded, egress.participants = report.recorded, report.participants
         case Received():
             receptions.add(tx, egress.id, session.epoch, report.reception)
+        case LanguageKept() if egress.spec.get("language") == report.refused:
+            # Whoever attends the call next, and whatever starts beside it, would fail by the refused one.
+            egress.spec = {**egress.spec, "language": report.language}
         case PartOpened() | PartClosed():
             _write_part(tx, egress, session.epoch, report, template, host)
         case EgressStarted() if not finished:
