@@ -175,6 +175,8 @@ class Transcribing:
 
     def _listen(self) -> None:
         assert self._job.speech is not None
+        if self._job.speech.socket is None:
+            return
         running = [e.spec for e in self.egresses.values() if e.started and not e.stopping]
         self._recognizing.listen(self._job.speech.socket, running)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from egress.protocol.speech import SpeechService
+from egress.protocol.speech import EXTERNAL, SpeechService
 from egress.speech.contract import EngineSettings, SpeechError
 from egress.speech.languages import AUTO
 from egress.speech.supervisor import EngineState, EngineSupervisor, check
@@ -44,6 +44,7 @@ class SpeechEngine:
         self._supervisor: EngineSupervisor | None = None
         self._ran = False
         self._failing_since: float | None = None
+        self._external = settings.speech.external
         self._name = settings.speech.engine
         if wanted is not None:
             try:
@@ -68,12 +69,14 @@ class SpeechEngine:
     def service(self) -> SpeechService | None:
         """Where attendants find it."""
         if self._supervisor is None:
-            return None
+            return SpeechService(socket=None, service=EXTERNAL) if self._external else None
         return SpeechService(socket=self._supervisor.socket, service=self._name)
 
     @property
     def failure(self) -> tuple[str, str] | None:
         """Why nothing can be made into text: a word for programs, a sentence for people. None while it can, or soon."""
+        if self._supervisor is None and self._external:
+            return None
         if self._supervisor is None:
             return NO_MODEL, "no text can be made of speech: name a model in the settings (speech.model)"
         found = self._supervisor.failure

@@ -44,9 +44,14 @@ SPEECH_KINDS = ("transcription", "closed_captions")
 """Kinds that end without a file of their attendant's: what is said is told in reports."""
 
 
-class SpeechService(Strict):
-    """Where the engine of this host listens that makes text of speech."""
+EXTERNAL = "external"
+"""What a sentence from outside is told to be the work of, unless it says so itself."""
 
-    socket: Path
+
+class SpeechService(Strict):
+    """What makes text of speech on this host."""
+
+    socket: Path | None
+    """Where its engine listens; None where nobody is heard, and all text comes from outside."""
     service: str = Field(default="faster-whisper", max_length=64)
     """What captions tell of who made them."""

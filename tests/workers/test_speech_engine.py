@@ -73,6 +73,15 @@ def test_without_a_model_nothing_is_started(tmp_path: Path) -> None:
     assert engine.failure is not None and engine.failure[0] == "no_speech_model"
 
 
+def test_where_text_comes_from_outside_no_engine_is_started_and_no_model_named(tmp_path: Path) -> None:
+    engine = SpeechEngine(make_settings(tmp_path / "data", speech={"external": True}))
+
+    assert engine.service is not None and engine.service.socket is None
+    assert engine.failure is None
+    with pytest.raises(SettingsError, match="each sentence would be told twice"):
+        load(data_dir=tmp_path, speech={"model": str(MODEL), "external": True})
+
+
 async def test_a_broken_model_fails_what_needs_it_with_what_is_wrong(bench: MakeBench, broken: Path) -> None:
     one = await bench(speech={"model": str(broken), "threads": 1})
     assert one.worker is not None

@@ -70,7 +70,7 @@ def automatic(settings: Settings, tx: Session, session: CallSession) -> list[Wis
 def _speech(settings: Settings, cid: str, found: CallSettings) -> list[str]:
     modes = {TRANSCRIPTION: found.transcription.mode, CLOSED_CAPTIONS: found.transcription.closed_caption_mode}
     kinds = [kind for kind, mode in modes.items() if mode == "auto-on"]
-    if kinds and settings.speech.model is None:
+    if kinds and not settings.speech.available:
         _warn_once(cid, "transcription", "%s: transcription is auto-on, but the settings name no speech.model", cid)
         return []
     return kinds

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.orm import Session
 
 from egress.protocol.reports import Spoken
+from egress.protocol.speech import EXTERNAL
 from egress.speech.languages import AUTO, NOT_UNDERSTOOD, not_understood
 from workers.calls.models import SpeechSegmentConfig, TranscriptionSettings
 from workers.calls.rooms import room
@@ -35,7 +36,7 @@ _OTHER = {TRANSCRIPTION: CLOSED_CAPTIONS, CLOSED_CAPTIONS: TRANSCRIPTION}
 ASIDE = timedelta(minutes=1)
 """By which the clocks of an outside recogniser and of this machine may differ."""
 LONGEST_SENTENCE = timedelta(minutes=10)
-NO_MODEL = "this site makes no text of speech: its settings name no speech.model"
+NO_MODEL = "this site makes no text of speech: its settings name no speech.model, and do not say speech.external"
 
 
 def start_transcription(tx: Session, settings: Settings, message: StartTranscription, request: Request) -> Outcome:
@@ -112,7 +113,7 @@ def send(tx: Session, settings: Settings, message: SendClosedCaption, request: R
         end_time=end,
         language="" if language == AUTO else language,
         translated=message.translated,
-        service=message.service or "external",
+        service=message.service or EXTERNAL,
     )
     speech.said(tx, found, spoken, request.now)
     return Outcome([egress.id for egress in found], True)
@@ -158,7 +159,7 @@ def _start(
             verb = "are" if one == CLOSED_CAPTIONS else "is"
             sentence = f"{called} {verb} disabled for this call: its settings say transcription.{name} disabled"
             raise Refused(403, sentence, error_code=f"{one}_disabled")
-    if settings.speech.model is None:
+    if not settings.speech.available:
         raise Refused(403, NO_MODEL, error_code="no_speech_model")
     running = speech.running(tx, cid, message.session_id)
     if message.language is not None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveInt, SecretStr, field_validator
+from pydantic import Field, PositiveInt, SecretStr, field_validator, model_validator
 
 from egress.speech.contract import SpeechError
 from egress.speech.languages import language
@@ -111,7 +111,10 @@ class SpeechSettings(Section):
     """What makes text of speech, on each host."""
 
     model: str | None = Field(default=None, min_length=1, max_length=500)
-    """A model's name, such as ``small``, or a local folder; None refuses transcription and closed captions."""
+    """A model's name, such as ``small``, or a local folder; None refuses transcription and closed captions, unless
+    ``external``."""
+    external: bool = False
+    """Nobody is heard: all that transcripts and captions tell comes from outside, by ``send_closed_caption``."""
     engine: str = Field(default="faster-whisper", pattern=r"^[A-Za-z0-9_.-]{1,64}$")
     """Found among the entry points ``wallflower.speech_engines``."""
     device: Literal["cpu", "cuda", "auto"] = "cpu"
@@ -135,6 +138,17 @@ class SpeechSettings(Section):
     """What is put beside each transcript (JSON lines)."""
     details: tuple[Literal["language", "words"], ...] = ()
     """What lines of transcripts tell beside who said what when: the language, the times of single words."""
+
+    @property
+    def available(self) -> bool:
+        """Whether calls can have transcripts and captions here."""
+        return self.model is not None or self.external
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.external and self.model is not None:
+            raise ValueError("external: a model is named too (speech.model), and each sentence would be told twice")
+        return self
 
     @field_validator("languages")
     @classmethod
