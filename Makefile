@@ -16,7 +16,7 @@ demo: ## Record a call of three guests inside this machine, and show what came o
 	@sh scripts/setup.sh demo
 	@.venv/bin/wallflower demo
 
-test: ## Run the tests (a real Janus and LiveKit, real browsers and databases where root lets us; 50 minutes)
+test: ## Run the tests (a real Janus and LiveKit, real browsers and databases where root lets us; 45 minutes)
 	@sh scripts/setup.sh test
 	@sh scripts/test.sh
 

@@ -158,8 +158,8 @@ async def _record(janus: JanusServer, folder: Path) -> tuple[LayoutCall, str | N
 
 
 async def test_the_stage_follows_who_speaks(call: LayoutCall) -> None:
-    assert call.until_stage(ANA, call.marks["ana speaks"]) <= 0.7
-    assert call.until_stage(BEN, call.marks["ben speaks"]) <= 0.7
+    assert call.until_stage(ANA, call.marks["ana speaks"]) <= 1.0
+    assert call.until_stage(BEN, call.marks["ben speaks"]) <= 1.0
     assert call.stage(call.marks["ana speaks"] + 3) == ANA
     assert call.stage(call.marks["ben speaks"] + 3) == BEN
 
