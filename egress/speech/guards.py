@@ -19,6 +19,10 @@ LEAST_RATIO = 0.15
 """Part of a segment in which the detector must have heard speech."""
 LEAST_SPOKEN = 0.12
 """Seconds of speech that a segment must have."""
+SHORT = 0.3
+"""Seconds of speech under which it must fill SHORT_RATIO of its segment: a word alone does, and a chord does not whose
+beginning the detector takes for one."""
+SHORT_RATIO = 0.4
 NO_SPEECH = 0.6
 NO_SPEECH_SURE = 0.95
 """Probability of no speech beyond which a text needs good scores of its own."""
@@ -38,7 +42,7 @@ MOST_SIGNS_A_SECOND = 40.0
 
 def worth_asking(samples: Sound, voiced: float, spoken: float) -> bool:
     """Whether an engine should hear it: ``voiced`` of ``spoken`` seconds were speech by the detector."""
-    if voiced < LEAST_SPOKEN or voiced < LEAST_RATIO * spoken:
+    if voiced < LEAST_SPOKEN or voiced < (SHORT_RATIO if voiced < SHORT else LEAST_RATIO) * spoken:
         return False
     step = SAMPLE_RATE // 50
     steps = samples[: len(samples) // step * step].reshape(-1, step)

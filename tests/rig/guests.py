@@ -50,7 +50,7 @@ class GuestSpec:
     """Send next to nothing while muted by silence, as Opus does with discontinuous transmission."""
     says: str = ""
     """Speak the sentences of this guest of the loopback call in place of tones: one every three seconds of the device,
-    a fifth of a second after their beginning."""
+    a fifth of a second after their beginning. Or play a file of Opus packets of 20 ms, given by its path, in a loop."""
     video: bool = True
     audio: bool = True
     screen: tuple[int, int] | None = None

@@ -31,10 +31,10 @@ from tests.speech.sounds import (
     Sentence,
     Voice,
     music,
-    noise,
     packets,
     script,
     sentences,
+    speechless,
     tone,
 )
 
@@ -98,20 +98,6 @@ def test_who_speaks_without_a_stop_is_cut_between_words(detector: Detector, real
         assert jiwer.wer(" ".join(true.text for true in said), " ".join(texts(real, closed))) <= 0.1
 
 
-def speechless(seed: int) -> np.ndarray:
-    """Two minutes without a word."""
-    second = np.zeros(SAMPLE_RATE, np.float32)
-    beeps = np.tile(np.concatenate([tone(0.2, 600 + 90 * seed, 0.5), np.zeros(4800, np.float32)]), 20)
-    rumble = np.cumsum(noise(10, -50, seed)).astype(np.float32)
-    hum = sum((tone(8, 50.0 * n, 0.1 / n) for n in range(1, 8)), start=np.zeros(8 * SAMPLE_RATE, np.float32))
-    sounds = [
-        *([np.zeros(SAMPLE_RATE * 10, np.float32), noise(15, -20 - seed, seed), second, noise(15, -45, seed), second]),
-        *([tone(2, f + 7 * seed, a) for f in (100, 440, 1000, 3000) for a in (0.1, 0.8)]),
-        *([beeps, (tone(4, 697) + tone(4, 1209)) * 0.5, rumble / np.abs(rumble).max() * 0.3, hum, music(30, seed)]),
-    ]
-    return np.concatenate(sounds)
-
-
 def words_in(detector: Detector, answering: Answering, sound: np.ndarray) -> list[str]:
     closed = [speech for speech in heard(detector, packets(sound)) if _asked(speech)]
     return [text for text in texts(answering, closed) if text]
@@ -119,6 +105,16 @@ def words_in(detector: Detector, answering: Answering, sound: np.ndarray) -> lis
 
 def test_nobody_said_anything_in_silence_tones_noise_and_music(detector: Detector, real: Answering):
     assert words_in(detector, real, speechless(1)) == []
+
+
+@pytest.mark.parametrize("seed", [6, 11, 17])
+def test_a_chord_that_breaks_into_a_hum_is_no_word(detector: Detector, real: Answering, seed: int):
+    hum = sum((tone(8, 50.0 * n, 0.1 / n) for n in range(1, 8)), start=np.zeros(8 * SAMPLE_RATE, np.float32))
+    sound = np.concatenate([np.zeros(8000, np.float32), hum, music(4, seed), np.zeros(SAMPLE_RATE, np.float32)])
+    told = [packets(sound, rate) for rate in (32_000, 64_000)]
+    closed = [speech for one in told for speech in heard(detector, one)]
+    assert closed, "the detector takes nothing of it for speech"
+    assert [text for text in texts(real, [speech for speech in closed if _asked(speech)]) if text] == []
 
 
 @pytest.mark.soak
