@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import json
 import os
-import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -106,7 +105,7 @@ async def run(folder: Path, seconds: float, say: Say) -> Captioned:
             await _send(product, "start_closed_captions", connector={"type": "loopback", "url": url})
             await hook.until(lambda: len(_captions(hook)) >= WARM_UP, timeout=60)
             say(f"{TALKERS} talk in a call for {seconds:g} s")
-            pids = {"worker": product.pid, "attendant": _attendant(product.folder)}
+            pids = {"worker": product.pid, "attendant": product.attending()}
             before = await _engine(product)
             pids["engine"] = before.pid
             used, began = Snapshot.take(pids), time.time()
@@ -177,13 +176,6 @@ def _captions(hook: HookReceiver) -> list[_Caption]:
             times = (moment(caption["start_time"]), moment(caption["end_time"]), moment(event["created_at"]))
             told[request.id] = _Caption(caption["speaker_id"], caption["text"], *times, request.at + shift)
     return list(told.values())
-
-
-def _attendant(folder: Path) -> int:
-    """Process id of the one that attends the call."""
-    with contextlib.closing(sqlite3.connect(folder / "ledger.sqlite")) as ledger:
-        ((pid,),) = ledger.execute("SELECT attendant_pid FROM sessions WHERE attendant_pid IS NOT NULL").fetchall()
-    return int(pid)
 
 
 async def _engine(product: Product) -> _Engine:

@@ -75,10 +75,9 @@ class SpeechEngine:
     @property
     def failure(self) -> tuple[str, str] | None:
         """Why nothing can be made into text: a word for programs, a sentence for people. None while it can, or soon."""
-        if self._supervisor is None and self._external:
-            return None
         if self._supervisor is None:
-            return NO_MODEL, "no text can be made of speech: name a model in the settings (speech.model)"
+            why = NO_MODEL, "no text can be made of speech: name a model in the settings (speech.model)"
+            return None if self._external else why
         found = self._supervisor.failure
         if found is None or self._failing_since is None:
             return None

@@ -68,7 +68,7 @@ def video_loop(
 
 def spoken_loop(guest: str) -> AudioLoop:
     """The sentences of a guest of the loopback call, a turn each, or a file of Opus: longer than a second."""
-    packets = opus_packets(Path(guest)) if guest.endswith(".opus") else lines.voice(guest)
+    packets = lines.opus_packets(Path(guest)) if guest.endswith(".opus") else lines.voice(guest)
     decoder = AudioDecoder()
     levels = []
     for packet in packets:
@@ -76,11 +76,6 @@ def spoken_loop(guest: str) -> AudioLoop:
         power = float(np.sqrt((samples.astype(np.float64) ** 2).mean())) if len(samples) else 0.0
         levels.append(max(-127, round(sound.decibels(power))))
     return AudioLoop(packets, levels)
-
-
-def opus_packets(path: Path) -> list[bytes]:
-    with av.open(str(path)) as file:
-        return [bytes(packet) for packet in file.demux(audio=0) if packet.size]
 
 
 def audio_loop(identity: int | None, hum: float = sound.HUM_AMPLITUDE) -> AudioLoop:

@@ -31,8 +31,9 @@ def moment(text: str) -> float:
 
 
 def path_of(event: dict[str, Any]) -> Path:
-    """The file of a ``call.recording_ready`` event on local storage."""
-    return Path(url2pathname(urlsplit(event["call_recording"]["url"]).path))
+    """The file of a ``call.recording_ready`` or ``call.transcription_ready`` event on local storage."""
+    made = event.get("call_recording") or event["call_transcription"]
+    return Path(url2pathname(urlsplit(made["url"]).path))
 
 
 class Product:

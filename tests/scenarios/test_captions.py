@@ -15,8 +15,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import jiwer
 import numpy as np
@@ -27,7 +25,7 @@ from egress.call.loopback.guests import FPS, KEY_INTERVAL
 from egress.call.loopback.lines import LEAD, LINES, TURN
 from tests.rig.engines import kill_engine
 from tests.rig.loopback import LoopbackRoom
-from tests.rig.product import Product, moment
+from tests.rig.product import Product, moment, path_of
 from tests.rig.spoken import heard
 from workers.demo import MODEL
 
@@ -109,7 +107,7 @@ async def _act(product: Product, room: LoopbackRoom) -> Spoken:
     await more(2)
     await send("stop_closed_captions", stop_transcription=True)
     ready = await product.event("call.transcription_ready")
-    transcript = Path(url2pathname(urlsplit(ready["call_transcription"]["url"]).path))
+    transcript = path_of(ready)
     for _ in range(100):
         if transcript.with_suffix(".manifest.json").exists():
             break

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import pytest
 
 from tests.rig.engines import engines
 from tests.rig.loopback import LoopbackRoom
-from tests.rig.product import Product
+from tests.rig.product import Product, path_of
 
 SAID = [("zoe", "Good morning."), ("max", "Hello!"), ("zoe", "Shall we begin?")]
 
@@ -37,7 +35,7 @@ async def test_what_others_heard_is_told_and_written_and_nothing_else(tmp_path: 
         ready = await product.event("call.transcription_ready")
         told = [event["closed_caption"] for event in product.events("call.closed_caption")]
 
-    transcript = Path(url2pathname(urlsplit(ready["call_transcription"]["url"]).path))
+    transcript = path_of(ready)
     lines = _lines(transcript)
     assert running == []
     assert [(caption["speaker_id"], caption["text"], caption["service"]) for caption in told] == [

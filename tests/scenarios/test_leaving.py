@@ -14,24 +14,11 @@ from tests.rig.loopback import LoopbackRoom
 from tests.rig.product import Product
 from workers.keyring import keyring
 from workers.ledger.database import Ledger
-from workers.ledger.tables import CallSession, Egress
+from workers.ledger.tables import Egress
 from workers.probe import probe
 from workers.settings import Settings
 
 CID = "default:leaving"
-
-
-def attending(product: Product) -> int:
-    """The process id of the attendant of the only session."""
-    settings = Settings(data_dir=product.folder)
-    ledger = Ledger(settings.ledger_url, keyring(settings))
-    try:
-        with ledger.reading() as tx:
-            pid = tx.query(CallSession).one().attendant_pid
-            assert pid is not None
-            return pid
-    finally:
-        ledger.close()
 
 
 def wish(product: Product) -> tuple[str, str]:
@@ -82,7 +69,7 @@ async def test_an_attendant_that_is_told_to_end_by_its_host_is_replaced(tmp_path
     async with LoopbackRoom(guests=1) as room, Product(tmp_path / "host", ["127.0.0.0/8"]) as product:
         await start(product, room)
         await asyncio.sleep(3.0)
-        os.kill(attending(product), signal.SIGTERM)
+        os.kill(product.attending(), signal.SIGTERM)
         left = time.time()
         assert await until_attended_again(room, 1, 15.0) - left < 8.0
         first, second = await finish(product)

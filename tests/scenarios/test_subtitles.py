@@ -10,8 +10,6 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import numpy as np
 import pytest
@@ -22,7 +20,7 @@ from tests.rig import chromium
 from tests.rig.judge_sound import read_sound
 from tests.rig.loopback import LoopbackRoom
 from tests.rig.player import Played, play
-from tests.rig.product import Product, moment
+from tests.rig.product import Product, moment, path_of
 from tests.rig.required import unless
 from tests.rig.sound import RATE
 from tests.scenarios.call import ATTEMPTS
@@ -81,18 +79,14 @@ async def _act(product: Product, address: dict[str, Any]) -> Call:
     ready = await product.event("call.recording_ready")
     await send("stop_closed_captions", stop_transcription=True)
     await product.event("call.transcription_ready", 2)
-    told = [event["call_transcription"] for event in product.events("call.transcription_ready")]
-    transcripts = {one.get("language", ""): _path(one["url"]) for one in told}
+    told = product.events("call.transcription_ready")
+    transcripts = {event["call_transcription"].get("language", ""): path_of(event) for event in told}
     manifest = transcripts[""].with_suffix(".manifest.json")
     async with asyncio.timeout(10):
         while not manifest.exists():  # noqa: ASYNC110
             await asyncio.sleep(0.1)
     captions = [event["closed_caption"] for event in product.events("call.closed_caption")]
-    return Call(_path(ready["call_recording"]["url"]), captions, transcripts, json.loads(manifest.read_text()))
-
-
-def _path(url: str) -> Path:
-    return Path(url2pathname(urlsplit(url).path))
+    return Call(path_of(ready), captions, transcripts, json.loads(manifest.read_text()))
 
 
 def _onsets(film: Path) -> list[float]:

@@ -156,6 +156,11 @@ def tone(seconds: float, frequency: float, amplitude: float = 0.3) -> Sound:
     return made
 
 
+def hum() -> Sound:
+    """Eight seconds of mains, with overtones."""
+    return sum((tone(8, 50.0 * n, 0.1 / n) for n in range(1, 8)), start=np.zeros(8 * SAMPLE_RATE, np.float32))
+
+
 def music(seconds: float, seed: int = 3) -> Sound:
     """Chords of decaying tones with overtones over a bass and a beat, 120 beats a minute."""
     random = np.random.default_rng(seed)
@@ -182,10 +187,9 @@ def speechless(seed: int) -> Sound:
     second = np.zeros(SAMPLE_RATE, np.float32)
     beeps = np.tile(np.concatenate([tone(0.2, 600 + 90 * seed, 0.5), np.zeros(4800, np.float32)]), 20)
     rumble = np.cumsum(noise(10, -50, seed)).astype(np.float32)
-    hum = sum((tone(8, 50.0 * n, 0.1 / n) for n in range(1, 8)), start=np.zeros(8 * SAMPLE_RATE, np.float32))
     sounds = [
         *([np.zeros(SAMPLE_RATE * 10, np.float32), noise(15, -20 - seed, seed), second, noise(15, -45, seed), second]),
         *([tone(2, f + 7 * seed, a) for f in (100, 440, 1000, 3000) for a in (0.1, 0.8)]),
-        *([beeps, (tone(4, 697) + tone(4, 1209)) * 0.5, rumble / np.abs(rumble).max() * 0.3, hum, music(30, seed)]),
+        *([beeps, (tone(4, 697) + tone(4, 1209)) * 0.5, rumble / np.abs(rumble).max() * 0.3, hum(), music(30, seed)]),
     ]
     return np.concatenate(sounds)

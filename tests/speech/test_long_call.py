@@ -30,12 +30,12 @@ from tests.speech.sounds import (
     Said,
     Sentence,
     Voice,
+    hum,
     music,
     packets,
     script,
     sentences,
     speechless,
-    tone,
 )
 
 BEGAN = 9000.0
@@ -109,8 +109,7 @@ def test_nobody_said_anything_in_silence_tones_noise_and_music(detector: Detecto
 
 @pytest.mark.parametrize("seed", [6, 11, 17])
 def test_a_chord_that_breaks_into_a_hum_is_no_word(detector: Detector, real: Answering, seed: int):
-    hum = sum((tone(8, 50.0 * n, 0.1 / n) for n in range(1, 8)), start=np.zeros(8 * SAMPLE_RATE, np.float32))
-    sound = np.concatenate([np.zeros(8000, np.float32), hum, music(4, seed), np.zeros(SAMPLE_RATE, np.float32)])
+    sound = np.concatenate([np.zeros(8000, np.float32), hum(), music(4, seed), np.zeros(SAMPLE_RATE, np.float32)])
     told = [packets(sound, rate) for rate in (32_000, 64_000)]
     closed = [speech for one in told for speech in heard(detector, one)]
     assert closed, "the detector takes nothing of it for speech"

@@ -89,8 +89,12 @@ VOICES = {
 """Of espeak-ng, by guest."""
 
 
+def opus_packets(path: Path) -> list[bytes]:
+    """The packets of a file of Opus."""
+    with av.open(str(path)) as file:
+        return [bytes(packet) for packet in file.demux(audio=0) if packet.size]
+
+
 def voice(guest: str) -> list[bytes]:
     """The Opus packets of 20 ms of all turns of a guest, one turn behind the other."""
-    with av.open(str(FOLDER / f"{guest}.opus")) as file:
-        packets = [bytes(packet) for packet in file.demux(audio=0) if packet.size]
-    return packets[: round(len(LINES[guest]) * TURN * 1000 / PACKET_MS)]
+    return opus_packets(FOLDER / f"{guest}.opus")[: round(len(LINES[guest]) * TURN * 1000 / PACKET_MS)]
